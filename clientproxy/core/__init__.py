@@ -1,0 +1,1 @@
+"""Decisions of the client proxy, without I/O: joining, relaying, merging, playing out."""

@@ -1,0 +1,1 @@
+"""Sockets of the client proxy: parents, children, players."""

@@ -1,0 +1,1 @@
+"""What both daemons stand on: values, RTP, frames, logs, messages, RTSP; `runtime` is the shell."""

@@ -1,0 +1,124 @@
+"""Frames: packets with their stripe header, and what else a stripe link carries.
+
+Every frame begins with `length u32` (bytes that follow the length field) and `type u8`. A sequenced
+frame (DATA, EPOCH) goes on with `track u8, flags u8, sequence number u64, capture time u64 (Unix
+microseconds of the group clock)` and its payload; 23 bytes in all before the payload, network byte
+order. `docs/wire-protocol.md` is the contract.
+"""
+
+import enum
+import struct
+from typing import NamedTuple
+
+from common.errors import BadFrameError
+
+HEADER = struct.Struct("!IBBBQQ")
+HEADER_BYTES = HEADER.size
+PREFIX = struct.Struct("!IB")
+PREFIX_BYTES = PREFIX.size
+MAX_PAYLOAD_BYTES = 65_535
+_SEQUENCED_BYTES = HEADER_BYTES - 4
+"""What `length` counts besides the payload of a sequenced frame."""
+
+
+class FrameType(enum.IntEnum):
+    """Frame types. DATA and EPOCH are sequenced; the others belong to one link."""
+
+    DATA = 1
+    EPOCH = 2
+    HEARTBEAT = 3
+    PATH = 4
+    REDIRECT = 5
+    END = 6
+    RESUME = 7
+    STANDBY = 8
+    BYE = 9
+
+
+FLAG_RTCP = 1
+"""The payload is an RTCP packet; without it, an RTP packet."""
+FLAG_KEYFRAME = 2
+"""The payload starts an access unit that a decoder can start at."""
+
+
+class Packet(NamedTuple):
+    """One sequenced frame, decoded. `type` is DATA but for the epoch marks of the server proxy."""
+
+    seq: int
+    capture_us: int
+    track: int
+    flags: int
+    payload: bytes
+    type: int = FrameType.DATA
+
+
+class Received(NamedTuple):
+    """What one chunk of bytes held."""
+
+    packets: list[Packet]
+    frames: list[bytes]
+    """Encoded bytes of `packets`, one for each, as they came: what a relay sends on."""
+    control: list[tuple[FrameType, bytes]]
+    """Frames of the link itself, in order: type and body."""
+
+
+def encode(packet: Packet) -> bytes:
+    """Return the frame of a packet; raise ValueError if its payload is too long."""
+    size = len(packet.payload)
+    if size > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"payload of {size} bytes, at most {MAX_PAYLOAD_BYTES} fit in a frame")
+    return (
+        HEADER.pack(
+            size + _SEQUENCED_BYTES,
+            packet.type,
+            packet.track,
+            packet.flags,
+            packet.seq,
+            packet.capture_us,
+        )
+        + packet.payload
+    )
+
+
+def encode_control(kind: FrameType, body: bytes = b"") -> bytes:
+    """Return the frame of a link's own message."""
+    return PREFIX.pack(len(body) + 1, kind) + body
+
+
+class FrameReader:
+    """Split the bytes of one stripe link into frames; keeps an incomplete one for later."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> Received:
+        """Take what came; return all complete frames. Raises BadFrameError: end the link then."""
+        data = self._rest + chunk if self._rest else chunk
+        received = Received([], [], [])
+        at, end = 0, len(data)
+        packets, frames = received.packets.append, received.frames.append
+        while at + PREFIX_BYTES <= end:
+            size, kind = PREFIX.unpack_from(data, at)
+            if not 1 <= size <= MAX_PAYLOAD_BYTES + _SEQUENCED_BYTES:
+                raise BadFrameError(f"frame of {size} bytes")
+            after = at + 4 + size
+            if after > end:
+                break
+            if kind <= FrameType.EPOCH:
+                if size < _SEQUENCED_BYTES or kind == 0:
+                    raise BadFrameError(f"frame type {kind} of {size} bytes")
+                _, _, track, flags, seq, capture = HEADER.unpack_from(data, at)
+                packets(Packet(seq, capture, track, flags, data[at + HEADER_BYTES : after], kind))
+                frames(data[at:after])
+            else:
+                received.control.append((_frame_type(kind), data[at + PREFIX_BYTES : after]))
+            at = after
+        self._rest = data[at:]
+        return received
+
+
+def _frame_type(kind: int) -> FrameType:
+    try:
+        return FrameType(kind)
+    except ValueError:
+        raise BadFrameError(f"unknown frame type {kind}") from None

@@ -1,0 +1,1 @@
+"""Sockets, clocks, tasks, configuration, logs: the only shell in `common`."""

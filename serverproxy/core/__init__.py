@@ -1,0 +1,1 @@
+"""Decisions of the server proxy, without I/O: trees, placement, membership."""

@@ -1,0 +1,1 @@
+"""Sockets of the server proxy: the source, the control links, the stripe links."""
