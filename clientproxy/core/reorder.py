@@ -1,0 +1,115 @@
+"""Merge the stripes of a channel back into one sequence.
+
+Rules
+-----
+1. A packet leaves exactly once: in order, or never (late, duplicate).
+2. A gap is waited for at most `timeout` seconds, counted from the arrival of the first packet
+   behind it. The hole then counts as lost and the head moves on.
+3. At most `capacity_bytes` of payload are held. Overflow gives up the oldest gap first.
+
+No clock is read here: the caller passes `now`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.frame import Packet
+
+
+@dataclass(slots=True)
+class ReorderStats:
+    """Counts since the start."""
+
+    delivered: int = 0
+    lost: int = 0
+    late: int = 0
+    """Arrived after their hole was given up, or twice."""
+    given_up: int = 0
+    """Holes given up, of any length."""
+
+
+class Reorder:
+    """The merge of one channel. `head` is the next sequence number to leave."""
+
+    def __init__(self, *, head: int, timeout: float, capacity_bytes: int) -> None:
+        """Start with sequence number `head`; wait `timeout` seconds for a missing packet."""
+        self.head = head
+        self.stats = ReorderStats()
+        self._timeout, self._capacity = timeout, capacity_bytes
+        self._held: dict[int, tuple[Packet, float]] = {}
+        self._held_bytes = 0
+
+    @property
+    def held(self) -> int:
+        """Packets that wait behind a gap."""
+        return len(self._held)
+
+    def push(self, packets: Sequence[Packet], now: float) -> list[Packet]:
+        """Take packets of any stripe; return every packet that is now in order."""
+        held, out, head, size = self._held, [], self.head, self._held_bytes
+        for packet in packets:
+            seq = packet.seq
+            if seq == head:
+                out.append(packet)
+                head += 1
+                while head in held:
+                    waiting, _ = held.pop(head)
+                    size -= len(waiting.payload)
+                    out.append(waiting)
+                    head += 1
+            elif seq < head or seq in held:
+                self.stats.late += 1
+            else:
+                held[seq] = (packet, now)
+                size += len(packet.payload)
+        self.head, self._held_bytes = head, size
+        self.stats.delivered += len(out)
+        while self._held_bytes > self._capacity:
+            out += self._give_up()
+        return out
+
+    def next_deadline(self) -> float | None:
+        """Return when the oldest gap is to be given up; None without one."""
+        for _, arrived in self._held.values():
+            return arrived + self._timeout
+        return None
+
+    def expire(self, now: float) -> list[Packet]:
+        """Give up the gaps whose time is over; return the packets that were behind them."""
+        out: list[Packet] = []
+        while (deadline := self.next_deadline()) is not None and deadline <= now:
+            out += self._give_up()
+        return out
+
+    def skip_to(self, head: int) -> list[Packet]:
+        """Begin at `head` at the earliest, counting nothing: what is before it was never asked for.
+
+        For the time before the first delivery, when a parent's log begins later than asked.
+        """
+        for seq in [seq for seq in self._held if seq < head]:
+            self._held_bytes -= len(self._held.pop(seq)[0].payload)
+        self.head = max(self.head, head)
+        return self._run()
+
+    def restart(self, head: int) -> None:
+        """Forget what is held: the sequence numbers begin anew at `head`."""
+        self._held.clear()
+        self._held_bytes = 0
+        self.head = head
+
+    def _give_up(self) -> list[Packet]:
+        first = min(self._held)
+        self.stats.lost += first - self.head
+        self.stats.given_up += 1
+        self.head = first
+        return self._run()
+
+    def _run(self) -> list[Packet]:
+        out = []
+        while self.head in self._held:
+            packet, _ = self._held.pop(self.head)
+            self._held_bytes -= len(packet.payload)
+            out.append(packet)
+            self.head += 1
+        self.stats.delivered += len(out)
+        return out

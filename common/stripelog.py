@@ -1,0 +1,117 @@
+"""The log of one stripe: encoded frames in order, read through cursors.
+
+Rules
+-----
+1. Frames are appended in rising sequence; what is not newer than the newest is dropped (two parents
+   may feed at once). A hole is a loss that the caller has accepted.
+2. A cursor is the next sequence number that its reader lacks. Reading never changes the log.
+3. Frames older than `max_age` seconds of capture time behind the newest, and the oldest beyond
+   `max_bytes`, fall off the tail. A cursor below `floor` has lost what it wanted.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from common.frame import Packet
+
+_COMPACT_AFTER = 4096
+"""Dead entries at the head of the lists before they are cut off in one go."""
+
+
+class StripeLog:
+    """Encoded frames of one stripe, newest last."""
+
+    def __init__(self, *, max_bytes: int, max_age: float) -> None:
+        """Keep at most `max_bytes` of frames and `max_age` seconds by capture time."""
+        self._max_bytes, self._max_age_us = max_bytes, int(max_age * 1e6)
+        self._seqs: list[int] = []
+        self._captures: list[int] = []
+        self._frames: list[bytes] = []
+        self._head = 0
+        self._size = 0
+        self._joined: tuple[int, int, bytes] = (0, 0, b"")
+        self.newest: int | None = None
+        """Newest sequence number, None before the first."""
+        self.floor = 0
+        """Sequence numbers below this one are gone for good."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of frames that are kept."""
+        return self._size
+
+    def __len__(self) -> int:
+        return len(self._seqs) - self._head
+
+    def append(self, packets: Sequence[Packet], frames: Sequence[bytes]) -> Sequence[Packet]:
+        """Add frames, given decoded and encoded; return the packets that were new."""
+        if self.newest is not None and packets and packets[0].seq <= self.newest:
+            newest = self.newest
+            keep = [i for i, packet in enumerate(packets) if packet.seq > newest]
+            packets, frames = [packets[i] for i in keep], [frames[i] for i in keep]
+        if not packets:
+            return packets
+        self._seqs += [packet.seq for packet in packets]
+        self._captures += [packet.capture_us for packet in packets]
+        self._frames += frames
+        self._size += sum(map(len, frames))
+        self.newest = packets[-1].seq
+        self._trim()
+        return packets
+
+    def clear(self) -> None:
+        """Forget everything: the sequence numbers begin anew."""
+        self._seqs, self._captures, self._frames = [], [], []
+        self._head = self._size = self.floor = 0
+        self._joined = (0, 0, b"")
+        self.newest = None
+
+    def read(self, cursor: int, max_bytes: int) -> tuple[bytes, int]:
+        """Return frames from `cursor` on as one string, and the cursor behind them.
+
+        At least one frame comes if there is any; more only while `max_bytes` are not passed.
+        Readers at the same place share the same string.
+        """
+        if self.newest is None or cursor > self.newest:
+            return b"", cursor
+        asked, upto, data = self._joined
+        if asked == cursor and upto > self.newest:
+            return data, upto
+        first = bisect_left(self._seqs, cursor, self._head)
+        last, size = first, 0
+        for last in range(first, len(self._frames)):
+            size += len(self._frames[last])
+            if size > max_bytes and last > first:
+                break
+        else:
+            last += 1
+        data, upto = b"".join(self._frames[first:last]), self._seqs[last - 1] + 1
+        self._joined = (cursor, upto, data)
+        return data, upto
+
+    def first_from(self, cursor: int) -> int | None:
+        """Return the first sequence number held at or behind `cursor`, None if there is none."""
+        at = bisect_left(self._seqs, cursor, self._head)
+        return self._seqs[at] if at < len(self._seqs) else None
+
+    def since_capture(self, capture_us: int) -> int:
+        """Return the cursor of the first frame captured at `capture_us` or later."""
+        at = bisect_left(self._captures, capture_us, self._head)
+        if at < len(self._seqs):
+            return self._seqs[at]
+        return 0 if self.newest is None else self.newest + 1
+
+    def _trim(self) -> None:
+        oldest_us = self._captures[-1] - self._max_age_us
+        head = self._head
+        while self._size > self._max_bytes or self._captures[head] < oldest_us:
+            if head == len(self._seqs) - 1:
+                break
+            self._size -= len(self._frames[head])
+            self._frames[head] = b""
+            self.floor = self._seqs[head] + 1
+            head += 1
+        self._head = head
+        if head > _COMPACT_AFTER and head * 2 > len(self._seqs):
+            del self._seqs[:head], self._captures[:head], self._frames[:head]
+            self._head = 0
