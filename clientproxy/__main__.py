@@ -1,0 +1,73 @@
+"""Command line of the client proxy: `clientproxy run`, `clientproxy check`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from clientproxy.config import check, load
+from common.errors import ConfigError
+from common.runtime import cli, log
+from common.runtime.daemon import end_quietly, run_daemon
+
+EXAMPLES = """\
+examples:
+  clientproxy run server.example
+        then open rtsp://localhost:8554/cam in any player
+  clientproxy run
+        the player names the server: rtsp://localhost:8554/server.example/cam
+  clientproxy run server.example --join cam --max-children 4
+        a relay: joins without waiting for a player, serves up to four others
+  clientproxy run server.example --listen :0 --rtsp 127.0.0.1:0 --http 127.0.0.1:0
+        one more on the same machine; its first log lines say which ports it took
+
+exit codes: 0 ended as asked, 1 failed while running, 2 bad configuration or arguments
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; return the exit code."""
+    end_quietly()
+    args = _parser().parse_args(argv)
+    try:
+        if args.command == "check":
+            check(args.file)
+            return cli.accept(args.file)
+        config = load(args)
+    except ConfigError as error:
+        return cli.refuse(error)
+    log.configure(config.log_level, config.log_format)
+
+    from clientproxy.app import run
+
+    return run_daemon(lambda stop: run(config, stop))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser, commands = cli.program(
+        "clientproxy", "Show live streams to any RTSP player, and pass half of each stream on."
+    )
+    run = cli.run_command(commands, EXAMPLES)
+    run.add_argument(
+        "server", metavar="SERVER[:PORT]", nargs="?", help="server proxy; else the player names it"
+    )
+    run.add_argument("--listen", metavar="HOST:PORT", help="overlay port for other nodes [:7855]")
+    run.add_argument("--rtsp", metavar="HOST:PORT", help="where players come to [127.0.0.1:8554]")
+    run.add_argument("--http", metavar="HOST:PORT", help="metrics, status API [127.0.0.1:9855]")
+    run.add_argument(
+        "--max-children",
+        metavar="N",
+        type=int,
+        help="serve at most N other nodes, over all channels' stripes [auto]",
+    )
+    run.add_argument(
+        "--join",
+        metavar="CHANNEL",
+        action="append",
+        help="join at once, without waiting for a player (may be repeated)",
+    )
+    cli.check_command(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

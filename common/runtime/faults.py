@@ -1,0 +1,89 @@
+"""Faults of a configuration as sentences: what is wrong, and what to write instead."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from common.runtime.log import redact
+from common.runtime.strictyaml import KeyPath
+
+SECRET_KEYS = frozenset({"password", "source"})
+"""Keys whose values are never quoted."""
+
+MAX_QUOTED = 80
+
+_WHOLE = "is not a whole number: write digits without leading zeros and without quotes"
+_MAPPING = "is not a mapping: write `key: value` lines below it"
+_WRITE = {
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": "is not a number: write it in digits and without quotes, such as 5 or 0.5",
+    "bool_type": "is neither true nor false: write true or false",
+    "string_type": "is not text: write it in quotes",
+    "string_too_short": "is empty: write it out, or leave the key away",
+    "tuple_type": "is not a list: write [one, two]",
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "string_pattern_mismatch": "is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
+}
+_BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+
+
+def quoted(value: object) -> str:
+    """Return a value as a fault shows it: short, one line, no credentials."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple | Mapping):
+        return "a list" if isinstance(value, tuple) else "a mapping"
+    text = redact(repr(value))
+    return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
+
+
+def sentence(kind: type[BaseModel], path: KeyPath, detail: ErrorDetails) -> str:
+    """Return what pydantic found at `path` of a `kind`, without the path."""
+    value: object = detail["input"]
+    shown = "the value" if path and path[-1] in SECRET_KEYS and value else quoted(value)
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            text = str(context.get("error", ""))
+        case "missing":
+            text = f"is missing: write `{path[-1]}: …`"
+        case "extra_forbidden":
+            text = _unknown_key(_keys_at(kind, path[:-1]), str(path[-1]))
+        case "literal_error":
+            text = f"{shown} is not known: write {context.get('expected')}"
+        case code if code in _WRITE:
+            text = f"{shown} {_WRITE[code]}"
+        case _:
+            text = f"{shown} is out of bounds: {_bound(context) or detail['msg']}"
+    return redact(text)
+
+
+def _bound(context: Mapping[str, object]) -> str:
+    return "".join(
+        f"write a number {words} {context[name]}"
+        for name, words in _BOUNDS.items()
+        if name in context
+    )
+
+
+def _unknown_key(keys: Sequence[str], key: str) -> str:
+    close = difflib.get_close_matches(key, keys, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(keys)}"
+    return f"is not a key: {hint}"
+
+
+def _keys_at(kind: type[BaseModel], path: KeyPath) -> Sequence[str]:
+    """Return the keys of the model at `path`; the keys of a mapping lead to its values' model."""
+    here = kind
+    for part in path:
+        field = here.model_fields.get(str(part))
+        for inner in getattr(field.annotation, "__args__", ()) if field else ():
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                here = inner
+    return sorted(here.model_fields)

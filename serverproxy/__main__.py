@@ -1,0 +1,75 @@
+"""Command line of the server proxy: `serverproxy run`, `serverproxy check`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from common.errors import ConfigError
+from common.runtime import cli, log
+from common.runtime.daemon import end_quietly, run_daemon
+from serverproxy.config import check, load
+
+EXAMPLES = """\
+examples:
+  serverproxy run --channel cam=rtsp://camera/live
+        pull a camera; viewers open rtsp://localhost:8554/cam at their client proxy
+  serverproxy run --channel test=testcard:
+        no camera at hand: a moving test picture with a tone
+  serverproxy run --config config/serverproxy.yaml --log-format json
+        everything else is in the file; `serverproxy check FILE` checks it
+
+Credentials of a camera are better kept in the file than in the URL of a flag: others on this
+machine can see the arguments of a process.
+
+exit codes: 0 ended as asked, 1 failed while running, 2 bad configuration or arguments
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; return the exit code."""
+    end_quietly()
+    args = _parser().parse_args(argv)
+    try:
+        if args.command == "check":
+            check(args.file)
+            return cli.accept(args.file)
+        config = load(args)
+    except ConfigError as error:
+        return cli.refuse(error)
+    log.configure(config.log_level, config.log_format)
+
+    from serverproxy.app import run
+
+    return run_daemon(lambda stop: run(config, stop))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser, commands = cli.program(
+        "serverproxy", "Pull live RTSP streams once and send each into two trees of client proxies."
+    )
+    run = cli.run_command(commands, EXAMPLES)
+    run.add_argument(
+        "--channel",
+        metavar="NAME=URL",
+        action="append",
+        type=_channel,
+        help="a channel and its source: rtsp://, rtsps:// or testcard: (may be repeated)",
+    )
+    run.add_argument("--listen", metavar="HOST:PORT", help="overlay port for nodes [:7854]")
+    run.add_argument(
+        "--http", metavar="HOST:PORT", help="metrics, status API and page [127.0.0.1:9854]"
+    )
+    cli.check_command(commands)
+    return parser
+
+
+def _channel(text: str) -> tuple[str, str]:
+    name, equals, url = text.partition("=")
+    if not (name and equals and url):
+        # The text itself may hold a password.
+        raise argparse.ArgumentTypeError("write NAME=URL, such as cam=rtsp://camera/live")
+    return name, url
+
+
+if __name__ == "__main__":
+    sys.exit(main())
