@@ -1,0 +1,31 @@
+"""What all tests share: how hard Hypothesis looks, and how long a second is."""
+
+import os
+from collections.abc import Callable
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("fast", max_examples=50, deadline=None)
+hypothesis.settings.register_profile(
+    "deep",
+    max_examples=2000,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+TIME_SCALE = float(os.environ.get("STRIPECAST_TEST_TIME_SCALE", "1"))
+
+
+@pytest.fixture
+def seconds() -> Callable[[float], float]:
+    """Return how many seconds to wait at most for what takes that many on an idle machine.
+
+    STRIPECAST_TEST_TIME_SCALE (1) makes all of them longer on a slow machine.
+    """
+
+    def scaled(count: float) -> float:
+        return count * TIME_SCALE
+
+    return scaled
