@@ -1,0 +1,6 @@
+"""Sources: RTSP servers that are pulled."""
+
+from serverproxy.net.source.settings import SourceSettings
+from serverproxy.net.source.source import Source
+
+__all__ = ["Source", "SourceSettings"]
