@@ -1,0 +1,1 @@
+"""Connections, dialogue, sessions and delivery of the RTSP server for players."""

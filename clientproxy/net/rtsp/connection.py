@@ -1,0 +1,161 @@
+"""One RTSP connection: bytes in, answers and interleaved packets out."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from clientproxy.net.rtsp.dialogue import Dialogue, Ends
+from clientproxy.net.rtsp.sessions import Sessions
+from common.errors import RtspError
+from common.rtsp.messages import Interleaved, Request, Response
+from common.rtsp.parser import MessageReader
+
+log = logging.getLogger(__name__)
+
+WRITE_BUFFER_BYTES = 64 * 1024
+_KERNEL_UNSENT_BYTES = 64 * 1024
+_CLOSE_TIMEOUT = 2.0
+"""Seconds that a peer has to read what is left once its connection is closed."""
+
+MakeDialogue = Callable[["Connection", Ends], Dialogue]
+
+
+class Connection(asyncio.Protocol):
+    """A player's connection: the wire of the sessions that it sets up (`delivery.Wire`)."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        make_dialogue: MakeDialogue,
+        on_open: Callable[["Connection"], None],
+        on_lost: Callable[["Connection"], None],
+    ) -> None:
+        """Take who answers, and who is told of the connection's beginning and end."""
+        self.lost = asyncio.Event()
+        self._sessions = sessions
+        self._make_dialogue = make_dialogue
+        self._on_open = on_open
+        self._on_lost = on_lost
+        self._reader = MessageReader()
+        self._arrived = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._eof = False
+        self._ends: Ends | None = None
+        self._transport: asyncio.Transport | None = None
+        self._abort: asyncio.TimerHandle | None = None
+        self.last_request = sessions.clock()
+
+    @property
+    def congested(self) -> bool:
+        """Whether the peer reads too slowly for more."""
+        return not self._writable.is_set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin (asyncio)."""
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("RTSP needs a stream transport")
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        local, peer = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+        sock = transport.get_extra_info("socket")
+        if peer is None or sock is None:
+            transport.abort()
+            return
+        _keep_kernel_buffers_small(sock)
+        self._ends = Ends(local, peer)
+        self._on_open(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; no more are read until these are handled (asyncio)."""
+        self._reader.feed(data)
+        if self._transport is not None:
+            self._transport.pause_reading()
+        self._arrived.set()
+
+    def eof_received(self) -> bool:
+        """Answer what was asked before the end, then close (asyncio)."""
+        self._eof = True
+        self._arrived.set()
+        return True
+
+    def pause_writing(self) -> None:
+        """Leave packets in the outboxes (asyncio)."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Send what waits in the outboxes (asyncio)."""
+        self._writable.set()
+        for player in self._sessions.on_wire(self):
+            player.pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End with the sessions that need the connection (asyncio)."""
+        if self._abort is not None:
+            self._abort.cancel()
+        self._transport = None
+        self._eof = True
+        self._writable.set()
+        self._arrived.set()
+        self.lost.set()
+        self._sessions.wire_lost(self)
+        self._on_lost(self)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; where the connection is gone they are lost."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close once what was written has gone out, or after a while."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.close()
+            loop = asyncio.get_running_loop()
+            self._abort = loop.call_later(_CLOSE_TIMEOUT, self._transport.abort)
+
+    def refuse(self) -> None:
+        """Answer 503 to whatever comes, and close: too many connections."""
+        self.write(Response(503, (("Connection", "close"),)).encode(None))
+        self.close()
+
+    async def serve(self) -> None:
+        """Answer requests, one after the other, until the connection ends."""
+        if self._ends is None:
+            return
+        dialogue = self._make_dialogue(self, self._ends)
+        try:
+            while await self._next(dialogue):
+                pass
+        except RtspError as error:
+            log.info("connection from %s ended: %s", self._ends.peer[0], error)
+            self.write(Response(error.status, (("Connection", "close"),)).encode(None))
+        self.close()
+
+    async def _next(self, dialogue: Dialogue) -> bool:
+        """Handle one message or wait for one; return whether the connection goes on."""
+        message = self._reader.next_message()
+        if message is None:
+            if self._eof:
+                return False
+            self._arrived.clear()
+            if self._transport is not None:
+                self._transport.resume_reading()
+            await self._arrived.wait()
+        elif isinstance(message, Interleaved):
+            self._sessions.stats.receiver_reports += 1
+        elif isinstance(message, Request):
+            self.last_request = self._sessions.clock()
+            await self._writable.wait()
+            answer = await dialogue.answer(message)
+            self.write(answer.response)
+            if answer.starts is not None:
+                answer.starts.pump()
+        return True
+
+
+def _keep_kernel_buffers_small(sock: socket.socket) -> None:
+    """Keep a slow player's backlog in our outbox, where it can be skipped."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_UNSENT_BYTES)

@@ -1,0 +1,96 @@
+"""The sessions of the server: who they are, which connection they stand on, when they end."""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+
+from clientproxy.core.session import Session
+from clientproxy.net.rtsp.delivery import Wire
+from clientproxy.net.rtsp.player import Player
+from clientproxy.net.rtsp.stats import ServerStats
+from common.errors import RtspError
+from common.rtsp.headers import Lower
+from common.rtsp.url import Target
+
+log = logging.getLogger(__name__)
+
+MAX_SESSIONS = 256
+_ID_BYTES = 8
+
+
+class Sessions:
+    """All sessions by id; `clock` counts seconds."""
+
+    def __init__(self, clock: Callable[[], float], on_feed_end: Callable[[Wire], None]) -> None:
+        """Take what to do with the connection of a session whose feed has ended."""
+        self.stats = ServerStats()
+        self.clock = clock
+        self._on_feed_end = on_feed_end
+        self._players: dict[str, Player] = {}
+
+    def __iter__(self) -> Iterator[Player]:
+        return iter(list(self._players.values()))
+
+    def on_wire(self, wire: Wire) -> list[Player]:
+        """Return the sessions that a connection set up."""
+        return [player for player in self._players.values() if player.wire is wire]
+
+    def find(self, ident: str) -> Player:
+        """Return a session and note that its player lives. Raises RtspError(454)."""
+        player = self._players.get(ident)
+        if player is None:
+            raise RtspError(454, "no such session")
+        player.session.seen(self.clock())
+        return player
+
+    def refresh(self, ident: str) -> None:
+        """Note that the player of a session lives; an unknown session is ignored."""
+        if (player := self._players.get(ident)) is not None:
+            player.session.seen(self.clock())
+
+    def create(self, target: Target, wire: Wire) -> Player:
+        """Return a new session, which counts from `add` on. Raises RtspError(503)."""
+        if len(self._players) >= MAX_SESSIONS:
+            raise RtspError(503, f"{MAX_SESSIONS} sessions already")
+        session = Session(secrets.token_hex(_ID_BYTES), self.clock())
+        return Player(session, target, wire, self)
+
+    def add(self, player: Player) -> None:
+        """Keep a session.
+
+        An older one over UDP of the same connection is dropped: its player has fallen back to
+        another transport without a TEARDOWN.
+        """
+        for old in self.on_wire(player.wire):
+            if old is not player and old.session.lower is Lower.UDP:
+                self.drop(old)
+        self._players[player.session.ident] = player
+        self.stats.sessions = len(self._players)
+
+    def drop(self, player: Player, *, goodbye: bool = False) -> None:
+        """End a session."""
+        player.close(goodbye=goodbye)
+        self._players.pop(player.session.ident, None)
+        self.stats.sessions = len(self._players)
+
+    def wire_lost(self, wire: Wire) -> None:
+        """End the sessions whose packets went over a connection; others outlive it."""
+        for player in self.on_wire(wire):
+            if player.session.lower is Lower.TCP:
+                self.drop(player)
+
+    def tick(self) -> None:
+        """Send due reports; end sessions over UDP whose player shows no sign of life."""
+        now = self.clock()
+        for player in self:
+            if player.session.lower is Lower.UDP and player.session.expired(now):
+                log.info("player %s: no sign of life, session ended", player)
+                self.stats.sessions_expired += 1
+                self.drop(player)
+            else:
+                player.report(now)
+
+    def feed_ended(self, player: Player) -> None:
+        """End a session whose feed has no more packets."""
+        self.drop(player, goodbye=True)
+        self._on_feed_end(player.wire)

@@ -1,0 +1,157 @@
+"""The RTSP server for players: listens, counts, and ends what it began."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Callable, Collection
+
+from clientproxy.core.events import Channels
+from clientproxy.core.session import SESSION_TIMEOUT
+from clientproxy.net.rtsp.connection import Connection
+from clientproxy.net.rtsp.delivery import Wire
+from clientproxy.net.rtsp.dialogue import Dialogue, Ends
+from clientproxy.net.rtsp.sessions import Sessions
+from clientproxy.net.rtsp.stats import ServerStats
+from common.ids import Address
+from common.runtime.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS = 256
+_TICK = 0.5
+_IDLE_TIMEOUT = 2 * SESSION_TIMEOUT
+"""Seconds after which a connection without session and request is closed."""
+_CLOSE_TIMEOUT = 3.0
+_BACKLOG = 128
+
+
+class RtspServer:
+    """RTSP server on one address. `start` it once, `close` it in the end."""
+
+    def __init__(
+        self,
+        channels: Channels,
+        tasks: Tasks,
+        *,
+        allow_servers: Collection[str] | None = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take where feeds come from, and which server proxies a URL may name (None: any)."""
+        self._channels = channels
+        self._tasks = tasks
+        self._allow_servers = allow_servers
+        self._clock = clock
+        self._sessions = Sessions(clock, self._end_wire)
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[Connection] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+
+    @property
+    def stats(self) -> ServerStats:
+        """Counts since the start."""
+        return self._sessions.stats
+
+    def players(self, channel: str, server: str | None = None) -> int:
+        """Return how many sessions a channel has."""
+        wanted = (channel, server)
+        return sum((p.target.channel, p.target.server) == wanted for p in self._sessions)
+
+    async def start(self, address: Address) -> Address:
+        """Listen; return the address with the port that was taken. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        port = address.port
+        for sock in await _bind(address):
+            port = sock.getsockname()[1]
+            server = await loop.create_server(self._connection, sock=sock, backlog=_BACKLOG)
+            self._servers.append(server)
+        self._ticker = self._tasks.spawn(self._tick(), name="rtsp-sessions")
+        return Address(address.host, port)
+
+    async def close(self) -> None:
+        """Say goodbye to every player, close everything; nothing is left after that."""
+        for server in self._servers:
+            server.close()
+        for player in self._sessions:
+            self._sessions.drop(player, goodbye=True)
+        for connection in list(self._connections):
+            connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                for connection in list(self._connections):
+                    await connection.lost.wait()
+        ending = [*self._serving, *([self._ticker] if self._ticker else [])]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    def _connection(self) -> Connection:
+        return Connection(self._sessions, self._dialogue, self._opened, self._lost)
+
+    def _dialogue(self, connection: Connection, ends: Ends) -> Dialogue:
+        return Dialogue(self._channels, self._sessions, self._allow_servers, connection, ends)
+
+    def _opened(self, connection: Connection) -> None:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            self.stats.connections_refused += 1
+            connection.refuse()
+            return
+        self._connections.add(connection)
+        self.stats.connections = len(self._connections)
+        task = self._tasks.spawn(connection.serve(), name="rtsp-connection")
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    def _lost(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self.stats.connections = len(self._connections)
+
+    def _end_wire(self, wire: Wire) -> None:
+        """Close a connection whose last stream has ended: some players notice nothing else."""
+        if not self._sessions.on_wire(wire):
+            for connection in list(self._connections):
+                if connection is wire:
+                    connection.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            self._sessions.tick()
+            now = self._clock()
+            for connection in list(self._connections):
+                idle = now - connection.last_request > _IDLE_TIMEOUT
+                if idle and not self._sessions.on_wire(connection):
+                    connection.close()
+
+
+async def _bind(address: Address) -> list[socket.socket]:
+    """Return a listening socket for every address that the host stands for, on one port."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(
+        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    port = address.port
+    sockets: list[socket.socket] = []
+    fault: OSError | None = None
+    for family, kind, protocol, _, where in dict.fromkeys(found):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:
+            fault = error
+            continue
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((where[0], port, *where[2:]))
+        except OSError as error:
+            sock.close()
+            fault = error
+            continue
+        port = sock.getsockname()[1]
+        sockets.append(sock)
+    if not sockets:
+        raise fault or OSError(f"{address.host} has no address")
+    return sockets

@@ -1,0 +1,158 @@
+"""A clip as RTP packets with their times: what a real source sends, without its network.
+
+Encoded by FFmpeg, packetised by its own RTP muxer. Needs PyAV.
+"""
+
+import base64
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import av.filter
+from av.codec.context import Flags
+
+from common.frame import FLAG_KEYFRAME, Packet
+from common.messages import Track
+
+FRAME_RATE = 25
+AUDIO_RATE = 48_000
+VIDEO = Track(index=0, kind="video", codec="H264", clock_rate=90_000, payload_type=96)
+AUDIO = Track(index=1, kind="audio", codec="MPEG4-GENERIC", clock_rate=AUDIO_RATE, payload_type=97)
+_NAL_TYPE = 0x1F
+_FU_A, _STAP_A, _SPS, _IDR = 28, 24, 7, 5
+_FU_START = 0x80
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Packets of H.264 and AAC in the order of their times; `capture_us` counts from zero."""
+
+    sdp: str
+    packets: list[Packet]
+    seconds: float
+
+
+class _Sink:
+    """A file for the RTP muxer: one write is one packet."""
+
+    def __init__(self) -> None:
+        self.packets: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        if not 192 <= data[1] <= 223:  # the muxer's own RTCP
+            self.packets.append(bytes(data))
+        return len(data)
+
+
+def make_clip(seconds: int, *, gop: int = 25, bit_rate: int = 500_000) -> Clip:
+    """Return a clip with a keyframe every `gop` pictures and a tone."""
+    video_config, video = _video(seconds, gop, bit_rate)
+    audio_config, audio = _audio(seconds)
+    sps, pps = video_config
+    sprops = ",".join(base64.b64encode(nal).decode() for nal in (sps, pps))
+    sdp = "\r\n".join(
+        [
+            "v=0",
+            "o=- 1 1 IN IP4 192.0.2.1",
+            "s=clip",
+            "c=IN IP4 192.0.2.1",
+            "t=0 0",
+            "a=control:*",
+            "m=video 5004 RTP/AVP 96",
+            "a=rtpmap:96 H264/90000",
+            f"a=fmtp:96 packetization-mode=1;profile-level-id={sps[1:4].hex()};"
+            f"sprop-parameter-sets={sprops}",
+            "a=control:streamid=0",
+            "m=audio 5006 RTP/AVP 97",
+            f"a=rtpmap:97 MPEG4-GENERIC/{AUDIO_RATE}/1",
+            "a=fmtp:97 profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;"
+            f"indexdeltalength=3;config={audio_config.hex()}",
+            "a=control:streamid=1",
+            "",
+        ]
+    )
+    timed = [
+        (_elapsed_us(packets, index, track.clock_rate), track.index, packet)
+        for track, packets in ((VIDEO, video), (AUDIO, audio))
+        for index, packet in enumerate(packets)
+    ]
+    timed.sort(key=lambda item: item[0])
+    return Clip(sdp, [_packet(n, *item) for n, item in enumerate(timed)], seconds)
+
+
+def _packet(number: int, at_us: int, track: int, payload: bytes) -> Packet:
+    flags = FLAG_KEYFRAME if track == VIDEO.index and _starts_keyframe(payload) else 0
+    return Packet(number, at_us, track, flags, payload)
+
+
+def _elapsed_us(packets: list[bytes], index: int, rate: int) -> int:
+    stamp, first = (int.from_bytes(packets[i][4:8]) for i in (index, 0))
+    return (stamp - first) % (1 << 32) * 1_000_000 // rate
+
+
+def _starts_keyframe(payload: bytes) -> bool:
+    kind = payload[12] & _NAL_TYPE
+    if kind == _FU_A:
+        return bool(payload[13] & _FU_START) and payload[13] & _NAL_TYPE == _IDR
+    return kind in {_SPS, _IDR} or (kind == _STAP_A and payload[15] & _NAL_TYPE in {_SPS, _IDR})
+
+
+def _video(seconds: int, gop: int, bit_rate: int) -> tuple[tuple[bytes, bytes], list[bytes]]:
+    sink = _Sink()
+    with av.open(sink, "w", format="rtp", options={"packetsize": "1400", "payload_type": "96"}) as out:
+        stream = out.add_stream(
+            "libx264", rate=FRAME_RATE, options={"preset": "ultrafast", "tune": "zerolatency"}
+        )
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.bit_rate = bit_rate
+        stream.codec_context.gop_size = gop
+        stream.codec_context.flags |= Flags.global_header
+        graph = av.filter.Graph()
+        source = graph.add("testsrc2", f"size=320x240:rate={FRAME_RATE}")
+        end = graph.add("buffersink")
+        shape = graph.add("format", "yuv420p")
+        source.link_to(shape)
+        shape.link_to(end)
+        graph.configure()
+        for number in range(seconds * FRAME_RATE):
+            frame = graph.vpull()
+            frame.pts, frame.time_base = number, Fraction(1, FRAME_RATE)
+            for packet in stream.encode(frame):
+                out.mux(packet)
+        for packet in stream.encode(None):
+            out.mux(packet)
+        config = stream.codec_context.extradata or b""
+    return _parameter_sets(config), sink.packets
+
+
+def _audio(seconds: int) -> tuple[bytes, list[bytes]]:
+    sink = _Sink()
+    with av.open(sink, "w", format="rtp", options={"packetsize": "1400", "payload_type": "97"}) as out:
+        stream = out.add_stream("aac", rate=AUDIO_RATE, layout="mono")
+        stream.bit_rate = 64_000
+        stream.codec_context.flags |= Flags.global_header
+        graph = av.filter.Graph()
+        source = graph.add("sine", f"frequency=440:sample_rate={AUDIO_RATE}:samples_per_frame=1024")
+        shape = graph.add("aformat", "sample_fmts=fltp:channel_layouts=mono")
+        end = graph.add("abuffersink")
+        source.link_to(shape)
+        shape.link_to(end)
+        graph.configure()
+        for _ in range(seconds * AUDIO_RATE // 1024):
+            for packet in stream.encode(graph.pull()):
+                out.mux(packet)
+        for packet in stream.encode(None):
+            out.mux(packet)
+        config = stream.codec_context.extradata or b""
+    return config, sink.packets
+
+
+def _parameter_sets(config: bytes) -> tuple[bytes, bytes]:
+    """Return SPS and PPS of an `avcC` box or of Annex B text."""
+    if config[:1] == b"\1":
+        size = int.from_bytes(config[6:8])
+        sps, rest = config[8 : 8 + size], config[8 + size :]
+        return sps, rest[3 : 3 + int.from_bytes(rest[1:3])]
+    nals = [nal.rstrip(b"\0") for nal in config.split(b"\0\0\1") if nal.strip(b"\0")]
+    sps, pps = (next(nal for nal in nals if nal[0] & _NAL_TYPE == kind) for kind in (_SPS, 8))
+    return sps, pps
