@@ -282,8 +282,9 @@ class Pull:
                     lane.udp.close()
             self._stats.bad_frames += self._connection.stray
             self._intake.end()
-            self._connection.abort()
-            await asyncio.wait([self._connection.gone], timeout=_TEARDOWN_TIMEOUT)
+            if self._connection.running:
+                self._connection.abort()
+                await asyncio.wait([self._connection.gone], timeout=_TEARDOWN_TIMEOUT)
 
 
 def redirected(location: str, before: Target) -> tuple[SourceUrl, Credentials | None]:

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 class RTSPMessage:
-    type: str
+    @property
+    def type(self) -> str: ...
     @property
     def content(self) -> str: ...
     @property
