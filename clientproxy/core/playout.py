@@ -85,14 +85,19 @@ class _Stream:
 class Playout:
     """The outgoing streams of one session."""
 
-    def __init__(self, tracks: Iterable[Track], cname: str) -> None:
-        """Take the tracks that are set up and the name that their reports carry."""
-        self._streams = {track.index: _Stream(max(1, track.clock_rate)) for track in tracks}
+    def __init__(self, cname: str) -> None:
+        """Take the name that the reports of all tracks carry (RFC 3550, 6.5.1)."""
+        self._streams: dict[int, _Stream] = {}
         self._reports: Mapping[int, SenderReport] = {}
         self._stale: dict[int, SenderReport] = {}
         self._ntp_shift = 0
         self._from_source = False
         self._cname = cname
+
+    def add_tracks(self, tracks: Iterable[Track]) -> None:
+        """Take the tracks that are set up; the packets of others are passed over."""
+        for track in tracks:
+            self._streams.setdefault(track.index, _Stream(max(1, track.clock_rate)))
 
     def note_reports(self, reports: Mapping[int, SenderReport]) -> None:
         """Take the source's newest report of each track; to be called before anything else."""

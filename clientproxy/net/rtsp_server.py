@@ -94,12 +94,12 @@ class RtspServer:
         return Dialogue(self._channels, self._sessions, self._allow_servers, connection, ends)
 
     def _opened(self, connection: Connection) -> None:
-        if len(self._connections) >= MAX_CONNECTIONS:
+        self._connections.add(connection)
+        self.stats.connections = len(self._connections)
+        if len(self._connections) > MAX_CONNECTIONS:
             self.stats.connections_refused += 1
             connection.refuse()
             return
-        self._connections.add(connection)
-        self.stats.connections = len(self._connections)
         task = self._tasks.spawn(connection.serve(), name="rtsp-connection")
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)

@@ -10,6 +10,7 @@ from fractions import Fraction
 import av
 import av.filter
 from av.codec.context import Flags
+from av.video.frame import PictureType
 
 from common.frame import FLAG_KEYFRAME, Packet
 from common.messages import Track
@@ -19,8 +20,7 @@ AUDIO_RATE = 48_000
 VIDEO = Track(index=0, kind="video", codec="H264", clock_rate=90_000, payload_type=96)
 AUDIO = Track(index=1, kind="audio", codec="MPEG4-GENERIC", clock_rate=AUDIO_RATE, payload_type=97)
 _NAL_TYPE = 0x1F
-_FU_A, _STAP_A, _SPS, _IDR = 28, 24, 7, 5
-_FU_START = 0x80
+_FU_A, _SPS, _PPS, _IDR = 28, 7, 8, 5
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,21 @@ def make_clip(seconds: int, *, gop: int = 25, bit_rate: int = 500_000) -> Clip:
         for index, packet in enumerate(packets)
     ]
     timed.sort(key=lambda item: item[0])
-    return Clip(sdp, [_packet(n, *item) for n, item in enumerate(timed)], seconds)
+    keyframes = _keyframes(video)
+    return Clip(sdp, [_packet(n, keyframes, *item) for n, item in enumerate(timed)], seconds)
 
 
-def _packet(number: int, at_us: int, track: int, payload: bytes) -> Packet:
-    flags = FLAG_KEYFRAME if track == VIDEO.index and _starts_keyframe(payload) else 0
+def _packet(number: int, keyframes: set[bytes], at_us: int, track: int, payload: bytes) -> Packet:
+    flags = FLAG_KEYFRAME if payload in keyframes else 0
     return Packet(number, at_us, track, flags, payload)
+
+
+def _keyframes(packets: list[bytes]) -> set[bytes]:
+    """Return the first packet of each access unit that holds an IDR picture."""
+    firsts: dict[bytes, bytes] = {}
+    for packet in packets:
+        firsts.setdefault(packet[4:8], packet)
+    return {firsts[packet[4:8]] for packet in packets if _is_idr(packet)}
 
 
 def _elapsed_us(packets: list[bytes], index: int, rate: int) -> int:
@@ -90,22 +99,20 @@ def _elapsed_us(packets: list[bytes], index: int, rate: int) -> int:
     return (stamp - first) % (1 << 32) * 1_000_000 // rate
 
 
-def _starts_keyframe(payload: bytes) -> bool:
-    kind = payload[12] & _NAL_TYPE
-    if kind == _FU_A:
-        return bool(payload[13] & _FU_START) and payload[13] & _NAL_TYPE == _IDR
-    return kind in {_SPS, _IDR} or (kind == _STAP_A and payload[15] & _NAL_TYPE in {_SPS, _IDR})
+def _is_idr(packet: bytes) -> bool:
+    kind = packet[12] & _NAL_TYPE
+    return (packet[13] if kind == _FU_A else packet[12]) & _NAL_TYPE == _IDR
 
 
 def _video(seconds: int, gop: int, bit_rate: int) -> tuple[tuple[bytes, bytes], list[bytes]]:
     sink = _Sink()
-    with av.open(sink, "w", format="rtp", options={"packetsize": "1400", "payload_type": "96"}) as out:
-        stream = out.add_stream(
-            "libx264", rate=FRAME_RATE, options={"preset": "ultrafast", "tune": "zerolatency"}
-        )
+    with av.open(
+        sink, "w", format="rtp", options={"packetsize": "1400", "payload_type": "96"}
+    ) as out:
+        options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(gop), "threads": "1"}
+        stream = out.add_stream("libx264", rate=FRAME_RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         stream.bit_rate = bit_rate
-        stream.codec_context.gop_size = gop
         stream.codec_context.flags |= Flags.global_header
         graph = av.filter.Graph()
         source = graph.add("testsrc2", f"size=320x240:rate={FRAME_RATE}")
@@ -117,6 +124,7 @@ def _video(seconds: int, gop: int, bit_rate: int) -> tuple[tuple[bytes, bytes], 
         for number in range(seconds * FRAME_RATE):
             frame = graph.vpull()
             frame.pts, frame.time_base = number, Fraction(1, FRAME_RATE)
+            frame.pict_type = PictureType.NONE  # the filter says I, the encoder would obey
             for packet in stream.encode(frame):
                 out.mux(packet)
         for packet in stream.encode(None):
@@ -127,7 +135,9 @@ def _video(seconds: int, gop: int, bit_rate: int) -> tuple[tuple[bytes, bytes], 
 
 def _audio(seconds: int) -> tuple[bytes, list[bytes]]:
     sink = _Sink()
-    with av.open(sink, "w", format="rtp", options={"packetsize": "1400", "payload_type": "97"}) as out:
+    with av.open(
+        sink, "w", format="rtp", options={"packetsize": "1400", "payload_type": "97"}
+    ) as out:
         stream = out.add_stream("aac", rate=AUDIO_RATE, layout="mono")
         stream.bit_rate = 64_000
         stream.codec_context.flags |= Flags.global_header
@@ -154,5 +164,5 @@ def _parameter_sets(config: bytes) -> tuple[bytes, bytes]:
         sps, rest = config[8 : 8 + size], config[8 + size :]
         return sps, rest[3 : 3 + int.from_bytes(rest[1:3])]
     nals = [nal.rstrip(b"\0") for nal in config.split(b"\0\0\1") if nal.strip(b"\0")]
-    sps, pps = (next(nal for nal in nals if nal[0] & _NAL_TYPE == kind) for kind in (_SPS, 8))
+    sps, pps = (next(nal for nal in nals if nal[0] & _NAL_TYPE == kind) for kind in (_SPS, _PPS))
     return sps, pps

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from clientproxy.net.rtsp.dialogue import Dialogue, Ends
 from clientproxy.net.rtsp.sessions import Sessions
+from common import rtcp
 from common.errors import RtspError
 from common.rtsp.messages import Interleaved, Request, Response
 from common.rtsp.parser import MessageReader
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 WRITE_BUFFER_BYTES = 64 * 1024
 _KERNEL_UNSENT_BYTES = 64 * 1024
+_UNREAD_BYTES = 4 * WRITE_BUFFER_BYTES
+"""A peer that leaves more than this unread gets no further answers."""
 _CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to read what is left once its connection is closed."""
 
@@ -143,10 +146,11 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
             await self._arrived.wait()
         elif isinstance(message, Interleaved):
-            self._sessions.stats.receiver_reports += 1
+            self._sessions.stats.receiver_reports += rtcp.is_valid(message.payload)
         elif isinstance(message, Request):
             self.last_request = self._sessions.clock()
-            await self._writable.wait()
+            if self._transport and self._transport.get_write_buffer_size() > _UNREAD_BYTES:
+                await self._writable.wait()
             answer = await dialogue.answer(message)
             self.write(answer.response)
             if answer.starts is not None:

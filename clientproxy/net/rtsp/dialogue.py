@@ -83,17 +83,17 @@ class Dialogue:
             response, starts = await self._dispatch(request)
         except ChannelUnavailableError as error:
             response = _unavailable(error)
-            log.info("%s %s: %s", request.method, response.status, error.why)
+            log.info("%.32r answered %s: %s", request.method, response.status, error.why)
         except RtspError as error:
             response = _refusal(error)
-            log.info("%s refused: %s", request.method[:32], error)
+            log.info("%.32r refused: %s", request.method, error)
         label = request.method if request.method in METHODS else "other"
         self._sessions.stats.requests[label, response.status] += 1
         return Answer(response.encode(cseq), starts)
 
     async def _dispatch(self, request: Request) -> Reply:
         if request.version != VERSION:
-            raise RtspError(505, f"version {request.version[:16]}")
+            raise RtspError(505, f"version {request.version[:16]!r}")
         if request.method in FOREIGN_METHODS:
             raise RtspError(405, "no resource here allows it")
         if request.method not in self._methods:

@@ -71,12 +71,13 @@ class Player:
         tracks = [track for track in feed.tracks if track.index in self.session.deliveries]
         self.session.apply("PLAY")
         if self._playout is None:
-            self._playout = Playout(tracks, self.session.ident)
-            self._outbox = Outbox(needs_keyframe=any(track.kind == "video" for track in tracks))
-            self._path = self._udp or self._interleaved()
+            self._playout = Playout(self.session.ident)
         elif feed is not self._feed:
             self._playout.source_restarted()
         self._feed = feed
+        self._path = self._udp or self._interleaved()
+        self._outbox = Outbox(needs_keyframe=any(track.kind == "video" for track in tracks))
+        self._playout.add_tracks(tracks)
         backlog = feed.add_viewer(self)
         self._playout.note_reports(feed.sender_reports)
         items, starts = self._playout.start(backlog)

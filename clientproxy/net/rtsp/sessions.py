@@ -86,7 +86,7 @@ class Sessions:
             if player.session.lower is Lower.UDP and player.session.expired(now):
                 log.info("player %s: no sign of life, session ended", player)
                 self.stats.sessions_expired += 1
-                self.drop(player)
+                self.drop(player, goodbye=True)
             else:
                 player.report(now)
 
