@@ -1,5 +1,6 @@
 """What all tests share: how hard Hypothesis looks, and how long a second is."""
 
+import asyncio
 import os
 from collections.abc import Callable
 
@@ -14,6 +15,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+# Else pytest-asyncio asks for "the current loop" before the first test: asyncio makes one, nobody
+# closes it, and some innocent test fails for the ResourceWarning.
+asyncio.set_event_loop(None)
 
 TIME_SCALE = float(os.environ.get("STRIPECAST_TEST_TIME_SCALE", "1"))
 

@@ -19,6 +19,7 @@ from common.errors import ConfigError
 from common.ids import Address
 from common.runtime import strictyaml
 from common.runtime.faults import quoted, sentence
+from common.runtime.log import one_line
 from common.runtime.strictyaml import Document, KeyPath, Value, dotted
 
 
@@ -97,7 +98,7 @@ class Draft:
             faults = []
             for detail in error.errors(include_url=False):
                 path = tuple(part for part in detail["loc"] if part != "[key]")
-                faults.append(f"{self._place(path)}{sentence(kind, path, detail)}")
+                faults.append(one_line(f"{self._place(path)}{sentence(kind, path, detail)}"))
             raise ConfigError(faults) from None
 
     def _place(self, path: KeyPath) -> str:

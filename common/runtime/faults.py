@@ -61,7 +61,7 @@ def sentence(kind: type[BaseModel], path: KeyPath, detail: ErrorDetails) -> str:
             text = f"{shown} {_WRITE[code]}"
         case _:
             text = f"{shown} is out of bounds: {_bound(context) or detail['msg']}"
-    return redact(text)
+    return text
 
 
 def _bound(context: Mapping[str, object]) -> str:

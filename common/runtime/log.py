@@ -35,6 +35,11 @@ def redact(text: str) -> str:
     return _CREDENTIALS.sub(r"\1***@", text)
 
 
+def one_line(text: str) -> str:
+    """Return `text` redacted, with its control characters escaped."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], redact(text))
+
+
 class Bound(logging.LoggerAdapter[logging.Logger]):
     """A logger with fields that each of its records carries."""
 
@@ -74,7 +79,7 @@ class TextFormatter(logging.Formatter):
         """Return the line; a bug's traceback follows it."""
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
         line = f"{_time(record)} {record.levelname:<7} {record.name}{fields}: {_message(record)}"
-        return "\n".join([_one_line(line), *map(redact, _traceback(record).splitlines())])
+        return "\n".join([one_line(line), *map(redact, _traceback(record).splitlines())])
 
 
 class JsonFormatter(logging.Formatter):
@@ -86,10 +91,10 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": _one_line(_message(record)),
+            "message": one_line(_message(record)),
         }
         for name, value in _fields(record).items():
-            event[name] = value if isinstance(value, int) else _one_line(str(value))
+            event[name] = value if isinstance(value, int) else one_line(str(value))
         if trace := _traceback(record):
             event["traceback"] = redact(trace)
         return json.dumps(event)
@@ -117,7 +122,3 @@ def _traceback(record: logging.LogRecord) -> str:
     if error is None or isinstance(error, ProxyError | OSError):
         return ""
     return "".join(traceback.format_exception(error)).rstrip()
-
-
-def _one_line(text: str) -> str:
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], redact(text))

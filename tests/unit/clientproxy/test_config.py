@@ -1,0 +1,146 @@
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from clientproxy.config import ClientConfig, check, load
+from common.errors import ConfigError
+from common.ids import Address
+
+SHIPPED = Path(__file__).parents[3] / "config" / "clientproxy.yaml"
+
+
+def args(**given: object) -> argparse.Namespace:
+    flags = (
+        "config",
+        "server",
+        "listen",
+        "rtsp",
+        "http",
+        "max_children",
+        "join",
+        "log_level",
+        "log_format",
+    )
+    return argparse.Namespace(**{flag: given.get(flag) for flag in flags})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "x.yaml"
+
+
+def read(file: Path, text: str) -> ClientConfig:
+    file.write_text(text)
+    return check(file)
+
+
+def fault(file: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as refused:
+        read(file, text)
+    (only,) = refused.value.faults
+    return only.removeprefix(f"{file}: ")
+
+
+def test_the_least_that_works_is_nothing() -> None:
+    config = load(args())
+    assert config.server is None
+    assert (config.listen, config.rtsp, config.http) == (
+        ("", 7855),
+        ("127.0.0.1", 8554),
+        ("127.0.0.1", 9855),
+    )
+    assert (config.max_children, config.join, config.advertise) == (None, (), ())
+    assert (config.reorder_timeout, config.join_timeout, config.linger) == (2, 4, 10)
+    assert (config.log_time, config.log_bytes) == (15, 33_554_432)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("host", ("host", 7854)),
+        ("Host.Example:99", ("host.example", 99)),
+        ("[::1]", ("::1", 7854)),
+        ("2001:db8::1", ("2001:db8::1", 7854)),
+    ],
+)
+def test_the_server_has_a_default_port(text: str, address: tuple[str, int]) -> None:
+    assert load(args(server=text)).server == address
+
+
+def test_flags_win_over_the_file(file: Path) -> None:
+    read(file, "server: old\nmax_children: 1\njoin: [a]\nlinger: 3")
+    config = load(args(config=file, server="new", max_children=4, join=["b", "c"]))
+    assert config.server == ("new", 7854)
+    assert (config.max_children, config.join, config.linger) == (4, ("b", "c"), 3)
+
+
+def test_faults_of_flags_name_the_flag() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(args(server="host:x", max_children=-1, join=["a/b"], rtsp="8554"))
+    assert refused.value.faults == [
+        "SERVER: 'host:x' has no port between 0 and 65535: write HOST:PORT",
+        "--rtsp: '8554' has no port: write HOST:PORT, or :PORT for all addresses",
+        "--max-children: -1 is out of bounds: write a number of at least 0",
+        "--join: 'a/b' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("auto", None), ("null", None), ("0", 0), ("256", 256)]
+)
+def test_max_children_is_auto_or_a_number(file: Path, text: str, count: int | None) -> None:
+    assert read(file, f"max_children: {text}").max_children == count
+
+
+def test_any_other_word_for_max_children_is_refused(file: Path) -> None:
+    assert fault(file, "max_children: many").startswith(
+        "max_children (line 1): 'many' is not a whole number"
+    )
+
+
+def test_join_needs_a_server(file: Path) -> None:
+    assert fault(file, "join: [cam]").startswith("join needs a server")
+
+
+@pytest.mark.parametrize(
+    ("text", "server", "allowed"),
+    [
+        ("server: one", "one:7854", True),
+        ("server: one", "ONE:7854", True),
+        ("server: one", "two:7854", False),
+        ("server: one", "one:7855", False),
+        ("server: one\nallow_servers: [two, 'three:9']", "two:7854", True),
+        ("server: one\nallow_servers: [two, 'three:9']", "one:7854", True),
+        ("server: one\nallow_servers: [two, 'three:9']", "three:9", True),
+        ("server: one\nallow_servers: [two, 'three:9']", "three:7854", False),
+        ("server: one\nallow_servers: ['*']", "anything:1", True),
+        ("allow_servers: [two]", "one:7854", False),
+        ("", "anything:1", True),
+    ],
+)
+def test_which_servers_a_player_may_name(
+    file: Path, text: str, server: str, *, allowed: bool
+) -> None:
+    assert read(file, text).allows(Address.parse(server, 7854)) is allowed
+
+
+def test_reload_reads_file_and_flags_again(file: Path) -> None:
+    read(file, "linger: 1")
+    config = load(args(config=file, server="host"))
+    read(file, "linger: 2")
+    assert (config.reload().linger, config.reload().server) == (2, ("host", 7854))
+    file.write_text("linger: x")
+    with pytest.raises(ConfigError, match=r"linger \(line 1\)"):
+        config.reload()
+
+
+def test_the_shipped_file_shows_every_key_with_a_comment_and_its_default() -> None:
+    assert check(SHIPPED) == ClientConfig()
+    keys: dict[str, str] = {}
+    for paragraph in re.split(r"\n\s*\n", SHIPPED.read_text()):
+        comment = "\n".join(re.findall(r"^# (.*)$", paragraph, re.MULTILINE))
+        keys.update(dict.fromkeys(re.findall(r"^([a-z_]+):", paragraph, re.MULTILINE), comment))
+    assert set(keys) == set(ClientConfig.model_fields)
+    assert [key for key, comment in keys.items() if "Default: " not in comment] == []

@@ -1,0 +1,152 @@
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from common.ids import Address
+from common.runtime.http import HttpServer
+
+
+class Daemon:
+    """What a daemon tells its HTTP server."""
+
+    def __init__(self) -> None:
+        self.reason = "no source yet"
+        self.registry = CollectorRegistry()
+        Counter("stripecast_things", "Things.", registry=self.registry).inc(3)
+
+    def status(self) -> dict[str, object]:
+        return {"listen": "127.0.0.1:7854"}
+
+    def ready(self) -> tuple[bool, str]:
+        return not self.reason, self.reason
+
+    def channel(self, name: str) -> dict[str, object] | None:
+        return {"name": name} if name == "cam" else None
+
+    def broken(self) -> dict[str, object]:
+        raise KeyError("a bug")
+
+
+@pytest.fixture
+def daemon() -> Daemon:
+    return Daemon()
+
+
+@pytest.fixture
+async def address(daemon: Daemon) -> AsyncIterator[Address]:
+    server = HttpServer(
+        registry=daemon.registry,
+        status=daemon.status,
+        ready=daemon.ready,
+        json_routes={"/api/v1/channels/{name}": daemon.channel, "/broken": daemon.broken},
+        pages={"/": lambda: "<h1>hello</h1>"},
+    )
+    yield await server.start(Address("127.0.0.1", 0))
+    await server.close()
+
+
+async def exchange(address: Address, request: bytes) -> bytes:
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    return answer
+
+
+async def get(address: Address, path: str, method: str = "GET") -> tuple[int, str, str]:
+    """Return status, content type and body."""
+    request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head, _, body = (await exchange(address, request.encode())).decode().partition("\r\n\r\n")
+    status, *headers = head.split("\r\n")
+    kind = [value for value in headers if value.lower().startswith("content-type:")]
+    return int(status.split()[1]), "".join(kind).partition(": ")[2], body
+
+
+async def test_metrics_are_those_of_the_registry(address: Address) -> None:
+    status, kind, body = await get(address, "/metrics")
+    assert (status, kind.split(";")[0]) == (200, "text/plain")
+    assert "stripecast_things_total 3.0\n" in body
+
+
+async def test_healthz_says_alive_before_ready(address: Address, daemon: Daemon) -> None:
+    assert (await get(address, "/healthz"))[0] == 200
+    assert await get(address, "/readyz") == (503, "text/plain; charset=utf-8", "no source yet\n")
+    daemon.reason = ""
+    assert (await get(address, "/readyz"))[0] == 200
+
+
+async def test_json_routes(address: Address) -> None:
+    status, kind, body = await get(address, "/api/v1/status")
+    assert (status, kind) == (200, "application/json; charset=utf-8")
+    assert json.loads(body) == {"listen": "127.0.0.1:7854"}
+    assert json.loads((await get(address, "/api/v1/channels/cam"))[2]) == {"name": "cam"}
+
+
+async def test_what_is_not_there_is_a_404(address: Address) -> None:
+    status, kind, body = await get(address, "/api/v1/channels/%3Cscript%3E")
+    assert (status, kind) == (404, "application/json; charset=utf-8")
+    assert json.loads(body) == {"error": "not found"}
+    assert (await get(address, "/nowhere"))[0] == 404
+
+
+async def test_pages_are_html(address: Address) -> None:
+    assert await get(address, "/") == (200, "text/html; charset=utf-8", "<h1>hello</h1>")
+
+
+async def test_nothing_can_be_changed(address: Address) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        assert (await get(address, "/api/v1/status", method))[0] == 405
+
+
+async def test_a_bug_in_a_route_is_logged_and_ends_that_request_only(
+    address: Address, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await get(address, "/broken"))[0] == 500
+    assert "a bug" in caplog.text
+    assert (await get(address, "/healthz"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\0" * 10_000,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 50,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"a" * 100_000,
+        b"DESCRIBE rtsp://localhost/cam RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+        b'00012\n{"MessageType"',
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+    ],
+)
+async def test_garbage_ends_its_own_connection_and_nothing_else(
+    address: Address, garbage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert b"200 OK" not in await exchange(address, garbage)
+    assert (await get(address, "/healthz"))[0] == 200
+    assert caplog.text == ""
+
+
+async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing(
+    address: Address, daemon: Daemon
+) -> None:
+    second = HttpServer(registry=daemon.registry, status=daemon.status, ready=daemon.ready)
+    with pytest.raises(OSError, match="in use"):
+        await second.start(address)
+    await second.close()
+
+
+async def test_closing_twice_is_harmless(daemon: Daemon) -> None:
+    server = HttpServer(registry=daemon.registry, status=daemon.status, ready=daemon.ready)
+    address = await server.start(Address("127.0.0.1", 0))
+    await server.close()
+    await server.close()
+    with pytest.raises(OSError, match=r"refused|Connect call failed"):
+        await get(address, "/healthz")

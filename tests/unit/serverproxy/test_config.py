@@ -1,0 +1,219 @@
+import argparse
+import re
+import ssl
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from common.errors import ConfigError
+from serverproxy.config import ChannelConfig, ServerConfig, check, load
+
+SHIPPED = Path(__file__).parents[3] / "config" / "serverproxy.yaml"
+
+
+def args(**given: object) -> argparse.Namespace:
+    flags = ("config", "channel", "listen", "http", "log_level", "log_format")
+    return argparse.Namespace(**{flag: given.get(flag) for flag in flags})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "x.yaml"
+
+
+def channel(file: Path, *lines: str) -> ChannelConfig:
+    file.write_text("channels:\n  cam:\n" + "".join(f"    {line}\n" for line in lines))
+    return check(file).channels["cam"]
+
+
+def faults(file: Path, *lines: str) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        channel(file, *lines)
+    return [fault.removeprefix(f"{file}: channels.cam") for fault in refused.value.faults]
+
+
+def test_the_least_that_works(file: Path) -> None:
+    cam = channel(file, 'source: "rtsp://camera/live"')
+    config = check(file)
+    assert cam.source == "rtsp://camera/live"
+    assert (cam.transport, cam.stripes, cam.children_per_stripe, cam.repair_slots) == (
+        "auto",
+        2,
+        1,
+        1,
+    )
+    assert (cam.source_timeout, cam.log_time, cam.log_bytes, cam.repair_grace) == (
+        5,
+        15,
+        33_554_432,
+        10,
+    )
+    assert config.listen == ("", 7854)
+    assert config.http == ("127.0.0.1", 9854)
+    assert (config.log_level, config.log_format) == ("info", "text")
+
+
+def test_flags_alone_are_enough() -> None:
+    config = load(args(channel=[("cam", "rtsp://camera/"), ("test", "testcard:")]))
+    assert {name: one.source for name, one in config.channels.items()} == {
+        "cam": "rtsp://camera/",
+        "test": "testcard:",
+    }
+
+
+def test_flags_win_over_the_file(file: Path) -> None:
+    channel(file, "source: rtsp://old/", "stripes: 1")
+    config = load(
+        args(config=file, channel=[("cam", "rtsp://new/")], listen="127.0.0.1:0", log_level="debug")
+    )
+    assert config.channels["cam"].source == "rtsp://new/"
+    assert config.channels["cam"].stripes == 1
+    assert config.listen == ("127.0.0.1", 0)
+    assert config.log_level == "debug"
+
+
+def test_no_channel_is_a_fault() -> None:
+    with pytest.raises(ConfigError, match="write --channel NAME=URL"):
+        load(args())
+
+
+@pytest.mark.parametrize("name", ["a b", "", "a/b", "ä", "x" * 65, "a\n"])
+def test_a_channel_name_is_bounded(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"--channel .*is not a name"):
+        load(args(channel=[(name, "testcard:")]))
+
+
+def test_credentials_leave_the_url(file: Path) -> None:
+    cam = channel(file, "source: rtsp://us%40er:pa%2Fss@camera:8554/live?x=1@2")
+    assert cam.source == "rtsp://camera:8554/live?x=1@2"
+    assert cam.username == "us@er"
+    assert cam.password is not None
+    assert cam.password.get_secret_value() == "pa/ss"
+
+
+def test_a_password_of_its_own_wins_over_the_url(file: Path) -> None:
+    cam = channel(file, "source: rtsp://user:one@camera/", "password: two")
+    assert cam.password is not None
+    assert cam.password.get_secret_value() == "two"
+
+
+def test_a_user_name_alone_has_no_password(file: Path) -> None:
+    cam = channel(file, "source: rtsp://user@camera/")
+    assert (cam.username, cam.password) == ("user", None)
+
+
+def test_no_secret_is_ever_shown(file: Path) -> None:
+    channel(file, "source: rtsp://user:geheim@camera/", "stripes: 2")
+    assert "geheim" not in repr(check(file))
+    shown = faults(file, "source: http://user:geheim@camera/", "password: 77141", "stripes: 3")
+    assert len(shown) == 3
+    assert not re.search("geheim|77141", "".join(shown))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "camera",
+        "http://camera/",
+        "rtsp://",
+        "rtsp:///live",
+        "rtsp://h:x/",
+        "rtsp://[::1/",
+        "testcard",
+    ],
+)
+def test_a_source_is_an_rtsp_url_or_the_test_card(file: Path, source: str) -> None:
+    (fault,) = faults(file, f'source: "{source}"')
+    assert "write rtsp://HOST/PATH, rtsps://HOST/PATH or testcard:" in fault
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("stripes: 3", ".stripes (line 4): 3 stripes are not served yet: write 1 or 2"),
+        ("stripes: 0", ".stripes (line 4): 0 stripes are not served yet: write 1 or 2"),
+        (
+            "transport: quic",
+            ".transport (line 4): 'quic' is not known: write 'auto', 'tcp' or 'udp'",
+        ),
+        (
+            "source_timeout: 0",
+            ".source_timeout (line 4): 0 is out of bounds: write a number of at least 0.5",
+        ),
+        (
+            "log_bytes: 1",
+            ".log_bytes (line 4): 1 is out of bounds: write a number of at least 65536",
+        ),
+        ("password: x", " (line 2): password stands without a username: write both"),
+        ("ca: /none", ".ca (line 4): '/none' cannot be read: No such file or directory"),
+        (
+            "fingerprint: abc",
+            ".fingerprint (line 4): 'abc' is not a SHA-256 fingerprint: write 64 hex digits,"
+            " with or without colons",
+        ),
+    ],
+)
+def test_faults_of_a_channel(file: Path, line: str, fault: str) -> None:
+    assert faults(file, "source: rtsp://camera/", line) == [fault]
+
+
+def test_a_fingerprint_may_have_colons(file: Path) -> None:
+    text = ":".join(["AB"] * 32)
+    cam = channel(file, "source: rtsps://camera/", f'fingerprint: "{text}"')
+    assert cam.fingerprint == "ab" * 32
+
+
+def test_a_certificate_is_for_tls_only(file: Path) -> None:
+    (fault,) = faults(file, "source: rtsp://camera/", f"fingerprint: {'ab' * 32}")
+    assert fault == " (line 2): fingerprint is for rtsps:// sources only: leave it away"
+
+
+def test_a_file_without_certificates_is_refused(file: Path, tmp_path: Path) -> None:
+    pem = tmp_path / "ca.pem"
+    pem.write_text("no certificate")
+    (fault,) = faults(file, "source: rtsps://camera/", f"ca: {pem}")
+    assert fault.endswith("holds no certificate: write the path of a PEM file")
+
+
+def test_a_file_with_certificates_is_taken(file: Path) -> None:
+    bundle = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    if not Path(bundle).exists():
+        pytest.skip("no certificates on this machine")
+    assert channel(file, "source: rtsps://camera/", f"ca: {bundle}").ca == bundle
+
+
+def test_reload_reads_file_and_flags_again(file: Path) -> None:
+    channel(file, "source: rtsp://old/")
+    config = load(args(config=file, http="127.0.0.1:0"))
+    channel(file, "source: rtsp://new/")
+    again = config.reload()
+    assert again.channels["cam"].source == "rtsp://new/"
+    assert again.http == ("127.0.0.1", 0)
+    file.write_text("channels: none")
+    with pytest.raises(ConfigError, match=r"channels \(line 1\): 'none' is not a mapping"):
+        again.reload()
+
+
+def model_keys(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields)
+
+
+def test_the_shipped_file_shows_every_key_with_a_comment_and_its_default() -> None:
+    """Each key, or the group of keys that it ends, stands below a comment that says its default."""
+    config = check(SHIPPED)
+    assert config == ServerConfig(channels={"cam": ChannelConfig(source="testcard:")})
+    shown = commented_keys(SHIPPED.read_text())
+    assert set(shown) == model_keys(ServerConfig) | model_keys(ChannelConfig) | {"cam"}
+    for key, comment in shown.items():
+        assert re.search(r"Default: |Required\.|channels by name", comment) or key == "cam", key
+
+
+def commented_keys(text: str) -> dict[str, str]:
+    """Return the keys of a file in YAML, each with the comment above its paragraph."""
+    found: dict[str, str] = {}
+    for paragraph in re.split(r"\n\s*\n", text):
+        comment = "\n".join(re.findall(r"^ *# (.*)$", paragraph, re.MULTILINE))
+        for key in re.findall(r"^ *([a-z_]+):", paragraph, re.MULTILINE):
+            found[key] = comment
+    return found
