@@ -16,6 +16,7 @@ HEADER = struct.Struct("!IBBBQQ")
 HEADER_BYTES = HEADER.size
 PREFIX = struct.Struct("!IB")
 PREFIX_BYTES = PREFIX.size
+_HEARTBEAT = struct.Struct("!QQQQ?")
 MAX_PAYLOAD_BYTES = 65_535
 _SEQUENCED_BYTES = HEADER_BYTES - 4
 """What `length` counts besides the payload of a sequenced frame."""
@@ -50,6 +51,31 @@ class Packet(NamedTuple):
     flags: int
     payload: bytes
     type: int = FrameType.DATA
+
+
+class Heartbeat(NamedTuple):
+    """Body of a HEARTBEAT frame: what a side that had nothing to send still has to say."""
+
+    newest: int
+    """Newest sequence number of the stripe that the sender holds; 0: none."""
+    keyframe: int
+    """Newest sequence number that starts a keyframe; 0: none."""
+    time_us: int
+    """Sender's own clock."""
+    echo_us: int
+    """The receiver's clock as it last told, carried on until now; 0: it told none."""
+    starved: bool
+
+    def encode(self) -> bytes:
+        """Return the frame."""
+        return encode_control(FrameType.HEARTBEAT, _HEARTBEAT.pack(*self))
+
+    @classmethod
+    def decode(cls, body: bytes) -> "Heartbeat":
+        """Return the heartbeat of a frame's body; raises BadFrameError."""
+        if len(body) != _HEARTBEAT.size:
+            raise BadFrameError(f"heartbeat of {len(body)} bytes")
+        return cls(*_HEARTBEAT.unpack(body))
 
 
 class Received(NamedTuple):

@@ -18,7 +18,9 @@ MAX_SDP_BYTES = 65_536
 MAX_REDIRECTS = 16
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**32)]
-U64: TypeAlias = Annotated[int, Meta(ge=0, lt=2**64)]
+U64: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""Sequence numbers and microseconds: msgspec takes no greater bound."""
+Ntp: TypeAlias = Annotated[int, Meta(ge=0)]
 StripeNumber: TypeAlias = Annotated[int, Meta(ge=0, lt=16)]
 StripeCount: TypeAlias = Annotated[int, Meta(ge=1, le=16)]
 Slots: TypeAlias = Annotated[int, Meta(ge=0, le=1000)]
@@ -58,7 +60,7 @@ class SenderReport(Part, frozen=True):
     """The mapping of one RTCP sender report (RFC 3550, 6.4.1)."""
 
     ssrc: Count
-    ntp: U64
+    ntp: Ntp
     """64-bit NTP timestamp."""
     rtp: Count
     """RTP timestamp of the same instant."""
@@ -145,6 +147,9 @@ class Rejoin(Message, frozen=True, tag="Rejoin"):
     """A node whose control link broke says how it hangs in the trees."""
 
     join: Join
+    node: Name
+    """Id that it had, and the server process that gave it."""
+    instance: U64
     stripes: Annotated[tuple[StripeState, ...], Meta(max_length=16)]
     players: Count
 
@@ -176,8 +181,8 @@ class Offer(Message, frozen=True, tag="Offer"):
     start: U64
     """First sequence number to ask for, the same in all stripes: the last keyframe."""
     parents: Annotated[tuple[StripeCandidates, ...], Meta(max_length=16)]
-    reachable: bool
-    """False: the server proxy could not dial back; the node has no slots."""
+    addresses: Addresses
+    """Where other nodes find this one. Empty: the server proxy could not dial back, no slots."""
     clock: Clock
 
 

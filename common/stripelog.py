@@ -29,7 +29,7 @@ class StripeLog:
         self._frames: list[bytes] = []
         self._head = 0
         self._size = 0
-        self._joined: tuple[int, int, bytes] = (0, 0, b"")
+        self._joined: tuple[int, int, bytes, int] = (0, 0, b"", 0)
         self.newest: int | None = None
         """Newest sequence number, None before the first."""
         self.floor = 0
@@ -39,6 +39,19 @@ class StripeLog:
     def size_bytes(self) -> int:
         """Bytes of frames that are kept."""
         return self._size
+
+    @property
+    def newest_capture_us(self) -> int:
+        """Capture time of the newest frame, 0 before the first."""
+        return self._captures[-1] if self._captures else 0
+
+    @property
+    def rate_bytes(self) -> float:
+        """Bytes a second of capture time over what is kept."""
+        if len(self) < 2:  # noqa: PLR2004 - a rate takes two points
+            return 0.0
+        span = (self._captures[-1] - self._captures[self._head]) / 1e6
+        return self._size / span if span > 0 else 0.0
 
     def __len__(self) -> int:
         return len(self._seqs) - self._head
@@ -63,31 +76,30 @@ class StripeLog:
         """Forget everything: the sequence numbers begin anew."""
         self._seqs, self._captures, self._frames = [], [], []
         self._head = self._size = self.floor = 0
-        self._joined = (0, 0, b"")
+        self._joined = (0, 0, b"", 0)
         self.newest = None
 
-    def read(self, cursor: int, max_bytes: int) -> tuple[bytes, int]:
-        """Return frames from `cursor` on as one string, and the cursor behind them.
+    def read(self, cursor: int, max_bytes: int) -> tuple[bytes, int, int]:
+        """Return frames from `cursor` on as one string, the cursor behind them, and their count.
 
         At least one frame comes if there is any; more only while `max_bytes` are not passed.
         Readers at the same place share the same string.
         """
         if self.newest is None or cursor > self.newest:
-            return b"", cursor
-        asked, upto, data = self._joined
+            return b"", cursor, 0
+        asked, upto, data, count = self._joined
         if asked == cursor and upto > self.newest:
-            return data, upto
+            return data, upto, count
         first = bisect_left(self._seqs, cursor, self._head)
         last, size = first, 0
-        for last in range(first, len(self._frames)):
+        while last < len(self._frames):
             size += len(self._frames[last])
             if size > max_bytes and last > first:
                 break
-        else:
             last += 1
         data, upto = b"".join(self._frames[first:last]), self._seqs[last - 1] + 1
-        self._joined = (cursor, upto, data)
-        return data, upto
+        self._joined = (cursor, upto, data, last - first)
+        return data, upto, last - first
 
     def first_from(self, cursor: int) -> int | None:
         """Return the first sequence number held at or behind `cursor`, None if there is none."""

@@ -55,10 +55,11 @@ class Connection(asyncio.Protocol):
         """Whether the peer reads too slowly for more."""
         return not self._writable.is_set()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(  # uvloop's transports are no asyncio.Transport by isinstance
+        self,
+        transport: asyncio.Transport,  # type: ignore[override]
+    ) -> None:
         """Begin (asyncio)."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("RTSP needs a stream transport")
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         local, peer = transport.get_extra_info("sockname"), transport.get_extra_info("peername")

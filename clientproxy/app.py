@@ -1,0 +1,82 @@
+"""The client proxy as a whole: its channels, the overlay port, the players' port, the HTTP side."""
+
+import logging
+
+from prometheus_client import CollectorRegistry
+
+from clientproxy.config import ClientConfig
+from clientproxy.metrics import ClientMetrics
+from clientproxy.net.channels import JoinedChannels
+from clientproxy.net.figures import Figures
+from clientproxy.net.rtsp_server import RtspServer
+from common.runtime.daemon import Stop, opening
+from common.runtime.http import HttpServer
+from common.runtime.link import Listener
+from common.runtime.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+
+class ClientProxy:
+    """All parts of this daemon."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        """Prepare; nothing is opened yet."""
+        self._config = config
+        self._tasks = Tasks()
+        self._channels = JoinedChannels(config)
+        self._listener = Listener(self._channels.first_handler)
+        self._rtsp = RtspServer(self._channels, self._tasks, allow_servers=None)
+        registry = CollectorRegistry()
+        registry.register(ClientMetrics(self._figures))
+        self._http = HttpServer(registry=registry, status=self._status, ready=self._ready)
+        self._ports: dict[str, str] = {}
+
+    async def run(self, stop: Stop) -> None:
+        """Serve until `stop` is set. Raises PortError where a port is taken."""
+        config = self._config
+        try:
+            with opening("listen", config.listen):
+                overlay = await self._listener.start(config.listen)
+            with opening("rtsp", config.rtsp):
+                rtsp = await self._rtsp.start(config.rtsp)
+            with opening("http", config.http):
+                http = await self._http.start(config.http)
+            self._ports = {"overlay": str(overlay), "rtsp": str(rtsp), "http": str(http)}
+            log.info("listening", extra=self._ports)
+            self._channels.overlay = overlay
+            for channel in config.join:
+                assert config.server is not None
+                self._channels.join(channel, config.server)
+            self._tasks.spawn(self._channels.run(), name="linger")
+            await stop.wait()
+        finally:
+            await self._rtsp.close()
+            await self._channels.close()
+            await self._tasks.close()
+            await self._listener.close()
+            await self._http.close()
+
+    def _figures(self) -> list[Figures]:
+        return [Figures(node) for node in self._channels.nodes.values()]
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "daemon": "clientproxy",
+            **self._ports,
+            "channels": [figures.detail() for figures in self._figures()],
+        }
+
+    def _ready(self) -> tuple[bool, str]:
+        wanted = set(self._config.join)
+        missing = wanted - {
+            node.channel
+            for node in self._channels.nodes.values()
+            if node.server == self._config.server and node.joined
+        }
+        return not missing, f"not joined yet: {', '.join(sorted(missing))}"
+
+
+async def run(config: ClientConfig, stop: Stop) -> None:
+    """Run the client proxy until `stop` is set."""
+    await ClientProxy(config).run(stop)

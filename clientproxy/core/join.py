@@ -1,0 +1,335 @@
+"""Finding a parent for each stripe: candidates, probes, the nearest first (Zebra 3.5, design 5).
+
+Rules
+-----
+1. All candidates are probed at once. The choice is made when all have answered, or `PROBE_WAIT`
+   seconds after the first probe if one has: least `candidate delay + round trip / 2`.
+2. Who refuses is passed over; who redirects adds its targets, each node once, `MAX_REDIRECTS` at
+   most. When nobody is left the server proxy is asked for fresh candidates, naming those tried.
+3. A redirect in session is make before break: the old parent is left after the first frame in
+   sequence from the new one. It is ignored where it does not come from the current parent.
+4. A lost parent is reported with ParentLost; `Candidates` is the answer. Asking is repeated with a
+   pause, never given up: the player is told by its own timeout.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from common.ids import NodeId, Stripe
+from common.messages import (
+    MAX_REDIRECTS,
+    AttachedReport,
+    Candidate,
+    ParentLost,
+    ProbeReply,
+)
+
+PROBE_WAIT = 0.1
+"""Seconds from the first probe until a choice is made among those who have answered."""
+ANSWER_WAIT = 3.0
+"""Seconds that a candidate may take to answer Probe and Attach, connecting included."""
+ASK_AGAIN = 1.0
+"""Seconds between two ParentLost of the same stripe without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Command: connect to a candidate and probe it."""
+
+    stripe: Stripe
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Command: send Attach to a candidate, on the link of its probe if there is one."""
+
+    stripe: Stripe
+    candidate: Candidate
+    orphan: bool
+    visited: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Command: close the link with a candidate that was not chosen, or was too slow to answer."""
+
+    stripe: Stripe
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveParent:
+    """Command: say bye to a parent whose place another has taken."""
+
+    stripe: Stripe
+    parent: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Command: send a message on the control link."""
+
+    message: AttachedReport | ParentLost
+
+
+Command: TypeAlias = Probe | Ask | Drop | LeaveParent | Tell
+
+
+@dataclass(slots=True)
+class _Seek:
+    """One search for a parent."""
+
+    waiting: dict[NodeId, Candidate] = field(default_factory=dict)
+    """Probed, no answer yet."""
+    answered: dict[NodeId, tuple[float, int, Candidate]] = field(default_factory=dict)
+    """Score, order of arrival, candidate."""
+    asked: Candidate | None = None
+    choose_at: float = 0.0
+    give_up_at: float = 0.0
+    redirects: int = 0
+
+
+@dataclass(slots=True)
+class _StripeState:
+    parent: NodeId | None = None
+    previous: NodeId | None = None
+    """The parent that is left once the new one delivers."""
+    seek: _Seek | None = None
+    tried: list[NodeId] = field(default_factory=list)
+    orphan: bool = False
+    ask_at: float | None = None
+    lost: NodeId | None = None
+    reason: str = "refused"
+
+
+class ParentSearch:
+    """The parents of one node in all stripes of a channel."""
+
+    def __init__(self, stripes: int) -> None:
+        """Start without parents."""
+        self._states = [_StripeState() for _ in range(stripes)]
+
+    def parent(self, stripe: Stripe) -> NodeId | None:
+        """Return the current parent."""
+        return self._states[stripe].parent
+
+    @property
+    def attached(self) -> bool:
+        """Whether every stripe has a parent."""
+        return all(state.parent is not None for state in self._states)
+
+    # --- what the server proxy says
+
+    def candidates(
+        self, stripe: Stripe, candidates: Sequence[Candidate], retry_after: float, now: float
+    ) -> list[Command]:
+        """Take candidates for a stripe without a parent; none: ask again after `retry_after`."""
+        state = self._states[stripe]
+        if state.parent is not None or state.seek is not None:
+            return []
+        if not candidates:
+            state.ask_at = now + max(0.05, retry_after)
+            state.tried.clear()
+            return []
+        state.ask_at = None
+        return self._begin(stripe, candidates, now)
+
+    def redirected(
+        self, stripe: Stripe, parent: NodeId, targets: Sequence[Candidate], now: float
+    ) -> list[Command]:
+        """Take a Redirect in session, from the parent itself or from the server proxy."""
+        state = self._states[stripe]
+        if state.parent != parent or state.seek is not None:
+            return []
+        state.tried = [parent]
+        return self._begin(stripe, targets, now)
+
+    # --- what candidates say
+
+    def probed(
+        self, stripe: Stripe, node: NodeId, reply: ProbeReply, rtt: float, now: float
+    ) -> list[Command]:
+        """Take an answer to a probe."""
+        state = self._states[stripe]
+        seek = state.seek
+        if seek is None or (candidate := seek.waiting.pop(node, None)) is None:
+            return []
+        if stripe not in reply.stripes:
+            state.tried.append(node)
+            return [Drop(stripe, node), *self._choose(stripe, now)]
+        score = max(0.0, reply.delay) + rtt / 2
+        seek.answered[node] = (score, len(seek.answered), candidate)
+        return self._choose(stripe, now)
+
+    def failed(self, stripe: Stripe, node: NodeId, now: float) -> list[Command]:
+        """Note that a candidate cannot be reached, refused, or ended the link before Attached."""
+        state = self._states[stripe]
+        seek = state.seek
+        if seek is None:
+            return []
+        seek.waiting.pop(node, None)
+        seek.answered.pop(node, None)
+        if seek.asked is not None and seek.asked.node == node:
+            seek.asked = None
+        if node not in state.tried:
+            state.tried.append(node)
+        return self._choose(stripe, now)
+
+    def sent_on(
+        self, stripe: Stripe, node: NodeId, targets: Sequence[Candidate], now: float
+    ) -> list[Command]:
+        """Take a Redirect that answers Attach."""
+        state = self._states[stripe]
+        seek = state.seek
+        if seek is None or seek.asked is None or seek.asked.node != node:
+            return []
+        seek.asked = None
+        state.tried.append(node)
+        seek.redirects += 1
+        commands: list[Command] = []
+        if seek.redirects <= MAX_REDIRECTS:
+            commands += self._probe(stripe, targets, now)
+        return commands + self._choose(stripe, now)
+
+    def accepted(self, stripe: Stripe, node: NodeId, first: int) -> list[Command]:
+        """Note that a candidate has become the parent."""
+        state = self._states[stripe]
+        seek = state.seek
+        if seek is None or seek.asked is None or seek.asked.node != node:
+            return [LeaveParent(stripe, node)]
+        commands: list[Command] = [
+            Drop(stripe, other) for other in (*seek.waiting, *seek.answered) if other != node
+        ]
+        state.seek, state.previous, state.parent = None, state.parent, node
+        state.tried, state.orphan, state.lost = [], False, None
+        return [*commands, Tell(AttachedReport(stripe=stripe, parent=node, first=first))]
+
+    def delivered(self, stripe: Stripe, node: NodeId) -> list[Command]:
+        """Note the first frame in sequence from a new parent: the old one is left."""
+        state = self._states[stripe]
+        if state.parent != node or state.previous is None:
+            return []
+        previous, state.previous = state.previous, None
+        return [LeaveParent(stripe, previous)]
+
+    def ended(
+        self, stripe: Stripe, node: NodeId, reason: str, newest: int, now: float
+    ) -> list[Command]:
+        """Note that the link with a parent ended; `newest`: last sequence number held."""
+        state = self._states[stripe]
+        if state.previous == node:
+            state.previous = None
+            return []
+        if state.parent != node:
+            return []
+        state.parent, state.previous = state.previous, None
+        if state.parent is not None:
+            return [Tell(AttachedReport(stripe=stripe, parent=state.parent, first=newest + 1))]
+        state.lost, state.reason, state.orphan = node, reason, True
+        if node not in state.tried:
+            state.tried.append(node)
+        if state.seek is not None:
+            return []
+        return self._report(stripe, newest, now)
+
+    def ask_again(self, newest: Sequence[int], now: float) -> list[Command]:
+        """Report every stripe without a parent and without a search: the control link is up."""
+        return [
+            command
+            for stripe, state in enumerate(self._states)
+            if state.parent is None and state.seek is None
+            for command in self._report(Stripe(stripe), newest[stripe], now)
+        ]
+
+    # --- time
+
+    def next_deadline(self) -> float | None:
+        """Return when `expire` has something to do."""
+        times = [state.ask_at for state in self._states if state.ask_at is not None]
+        for state in self._states:
+            if (seek := state.seek) is not None:
+                choosing = seek.answered and seek.asked is None
+                times.append(seek.choose_at if choosing else seek.give_up_at)
+        return min(times, default=None)
+
+    def expire(self, newest: Sequence[int], now: float) -> list[Command]:
+        """Choose among those who have answered, pass over those who have not, ask again."""
+        commands: list[Command] = []
+        for number, state in enumerate(self._states):
+            stripe = Stripe(number)
+            if (seek := state.seek) is not None:
+                if now >= seek.give_up_at:
+                    commands += self._give_up(stripe, seek, now)
+                else:
+                    commands += self._choose(stripe, now)
+            if state.seek is None and state.ask_at is not None and now >= state.ask_at:
+                commands += self._report(stripe, newest[number], now)
+        return commands
+
+    # --- inside
+
+    def _begin(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
+        state = self._states[stripe]
+        state.seek = _Seek(choose_at=now + PROBE_WAIT, give_up_at=now + ANSWER_WAIT)
+        return self._probe(stripe, candidates, now) + self._choose(stripe, now)
+
+    def _probe(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
+        state = self._states[stripe]
+        assert state.seek is not None
+        new = [
+            one
+            for one in candidates
+            if NodeId(one.node) not in (*state.tried, *state.seek.waiting, *state.seek.answered)
+        ]
+        if len(new) == 1 and not state.seek.waiting and not state.seek.answered:
+            # Nothing to compare: Attach goes out with the connection, a round trip earlier.
+            state.seek.answered[NodeId(new[0].node)] = (0.0, 0, new[0])
+            state.seek.choose_at = now
+            return []
+        state.seek.waiting |= {NodeId(one.node): one for one in new}
+        state.seek.choose_at = now + PROBE_WAIT
+        return [Probe(stripe, one) for one in new]
+
+    def _choose(self, stripe: Stripe, now: float) -> list[Command]:
+        state = self._states[stripe]
+        seek = state.seek
+        if seek is None or seek.asked is not None:
+            return []
+        if seek.answered and (not seek.waiting or now >= seek.choose_at):
+            _, _, best = min(seek.answered.values(), key=lambda item: item[:2])
+            del seek.answered[NodeId(best.node)]
+            seek.asked = best
+            seek.give_up_at = now + ANSWER_WAIT
+            return [Ask(stripe, best, state.orphan, tuple(state.tried[-MAX_REDIRECTS:]))]
+        if seek.waiting or seek.answered:
+            return []
+        state.seek = None
+        if state.parent is None:
+            state.ask_at = now
+        return []
+
+    def _give_up(self, stripe: Stripe, seek: _Seek, now: float) -> list[Command]:
+        """Pass over all that have not answered in time."""
+        late = list(seek.waiting) if seek.asked is None else [NodeId(seek.asked.node)]
+        seek.give_up_at = now + ANSWER_WAIT
+        commands: list[Command] = [Drop(stripe, node) for node in late]
+        for node in late:
+            commands += self.failed(stripe, node, now)
+        return commands
+
+    def _report(self, stripe: Stripe, newest: int, now: float) -> list[Command]:
+        state = self._states[stripe]
+        state.ask_at = now + ASK_AGAIN
+        return [
+            Tell(
+                ParentLost(
+                    stripe=stripe,
+                    parent=state.lost,
+                    reason=state.reason,
+                    newest=newest,
+                    tried=tuple(state.tried[-MAX_REDIRECTS:]),
+                )
+            )
+        ]

@@ -1,0 +1,133 @@
+"""The channels of this daemon: joined for the first player, left `linger` after the last.
+
+Also the first handler of every link that other nodes, or the server proxy, open to this daemon.
+"""
+
+import asyncio
+import logging
+
+from clientproxy.config import ClientConfig
+from clientproxy.core.events import ChannelUnavailableError
+from clientproxy.net.feed import MergedFeed
+from clientproxy.net.node import Node
+from common.codec import decode_first
+from common.errors import BadMessageError
+from common.ids import Address
+from common.messages import VERSION, Attach, Hello, HelloReply, Probe
+from common.runtime.link import Idle, Link
+from common.runtime.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+MAX_CHANNELS = 64
+"""Channels that one daemon joins at the same time."""
+
+
+class JoinedChannels:
+    """All nodes of this client proxy (`events.Channels`)."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        """Start with none."""
+        self.nodes: dict[tuple[str, Address], Node] = {}
+        self.overlay = Address("", 0)
+        """Where other nodes come to: to be set before the first join."""
+        self._config = config
+        self._tasks: dict[Node, Tasks] = {}
+        self._idle_since: dict[Node, float] = {}
+        self._opening: dict[Node, int] = {}
+
+    def join(self, channel: str, server: Address) -> Node:
+        """Return the node of a channel; begin to join it if it is new."""
+        node = self.nodes.get((channel, server))
+        if node is None:
+            if len(self.nodes) >= MAX_CHANNELS:
+                raise ChannelUnavailableError(453, f"{MAX_CHANNELS} channels are joined already")
+            tasks = Tasks()
+            node = Node(channel, server, self._config, self.overlay, tasks)
+            self.nodes[channel, server], self._tasks[node] = node, tasks
+            tasks.spawn(node.run(), name=f"node {channel}")
+        return node
+
+    async def open(self, channel: str, server: str | None) -> MergedFeed:
+        """Conform to events.Channels."""
+        node = self.join(channel, self._server(server))
+        self._opening[node] = self._opening.get(node, 0) + 1
+        try:
+            return await node.ready(self._config.join_timeout)
+        finally:
+            self._opening[node] -= 1
+            self._idle_since[node] = asyncio.get_running_loop().time()
+
+    def _server(self, text: str | None) -> Address:
+        if text is None:
+            if self._config.server is None:
+                raise ChannelUnavailableError(
+                    404, "no server proxy is configured: open rtsp://localhost/SERVER:7854/CHANNEL"
+                )
+            return self._config.server
+        try:
+            server = Address.parse(text.lower(), 7854)
+        except ValueError as error:
+            raise ChannelUnavailableError(404, str(error)) from None
+        if not self._config.allows(server):
+            raise ChannelUnavailableError(404, f"{server} is not among allow_servers")
+        return server
+
+    async def run(self) -> None:
+        """Leave channels that nobody watches any more, until cancelled."""
+        while True:
+            await asyncio.sleep(0.5)
+            now = asyncio.get_running_loop().time()
+            for (channel, server), node in list(self.nodes.items()):
+                pinned = server == self._config.server and channel in self._config.join
+                if pinned or node.feed.viewers or self._opening.get(node):
+                    self._idle_since[node] = now
+                elif now - self._idle_since.setdefault(node, now) >= self._config.linger:
+                    log.info("nobody watches: leaving", extra={"channel": channel})
+                    await self._leave(channel, server)
+
+    async def _leave(self, channel: str, server: Address) -> None:
+        node = self.nodes.pop((channel, server))
+        node.close()
+        self._idle_since.pop(node, None)
+        self._opening.pop(node, None)
+        await self._tasks.pop(node).close()
+
+    async def close(self) -> None:
+        """Leave all channels."""
+        for channel, server in list(self.nodes):
+            await self._leave(channel, server)
+
+    def first_handler(self) -> "FirstMessage":
+        """Return the handler of a link that was just accepted."""
+        return FirstMessage(self)
+
+
+class FirstMessage(Idle):
+    """Finds out what an accepted link is."""
+
+    def __init__(self, channels: JoinedChannels) -> None:
+        """Look in these channels."""
+        self._channels = channels
+
+    def message(self, link: Link, text: bytes) -> None:
+        """Conform to Handler."""
+        match decode_first(text):
+            case (Probe() | Attach()) as request:
+                for node in self._channels.nodes.values():
+                    if node.downlink is not None and node.accepts(request.group_key):
+                        node.downlink.asked(link, request)
+                        return
+                link.refuse("unknown_channel", f"channel {request.channel} is not joined here")
+            case Hello(version=version, nonce=nonce):
+                mine = any(node.nonce == nonce for node in self._channels.nodes.values())
+                if version != VERSION:
+                    link.refuse("version", f"I speak version {VERSION} of the overlay protocol")
+                elif mine:
+                    link.send(HelloReply(nonce=nonce))
+                    link.close()
+                else:
+                    link.refuse("unauthorized", "this nonce is not mine")
+            case other:
+                kind = type(other).__name__
+                raise BadMessageError(f"{kind} is for a server proxy; this is a client proxy")

@@ -1,0 +1,171 @@
+"""The control link to the server proxy: Join, reports, and coming back when it breaks."""
+
+import asyncio
+import logging
+import random
+from typing import Protocol
+
+from clientproxy.core.events import ChannelUnavailableError
+from common.codec import decode_from_server
+from common.errors import BadMessageError
+from common.frame import Received
+from common.ids import Address
+from common.liveness import Backoff
+from common.messages import (
+    FromNode,
+    FromServer,
+    Join,
+    Leave,
+    Offer,
+    Refused,
+    Rejoin,
+)
+from common.runtime.link import Idle, Link, connect
+
+log = logging.getLogger(__name__)
+
+SILENT_AFTER = 10.0
+"""Seconds without a word from the server proxy after which the control link is made anew."""
+OFFER_WITHIN = 5.0
+
+_PERMANENT = {
+    "unknown_channel": 404,
+    "unauthorized": 404,
+    "version": 503,
+    "full": 453,
+    "kicked": 404,
+}
+"""RTSP status for the reasons of a Refused."""
+
+
+class Member(Protocol):
+    """The node behind the control link."""
+
+    def join_request(self) -> Join | Rejoin:
+        """Return what the link begins with."""
+
+    def offered(self, offer: Offer) -> None:
+        """Take the node's place."""
+
+    def told(self, message: FromServer) -> None:
+        """Take any other message."""
+
+    def refused(self, error: ChannelUnavailableError) -> None:
+        """Note that the server proxy does not want the node, or cannot be reached, for now."""
+
+
+class ControlLink(Idle):
+    """The node's link to the server proxy; made again with backoff and jitter."""
+
+    def __init__(self, channel: str, server: Address, member: Member) -> None:
+        """Prepare; `run` does the work."""
+        self._channel, self._server, self._member = channel, server, member
+        self._link: Link | None = None
+        self._ended, self._decided = asyncio.Event(), asyncio.Event()
+        self._joined = False
+        self._said: str | None = None
+        self.control_bytes = 0
+
+    @property
+    def up(self) -> bool:
+        """The server proxy has made an offer on the present link."""
+        return self._joined
+
+    async def run(self) -> None:
+        """Keep the control link up until cancelled."""
+        backoff = Backoff(first=0.25, most=5.0)
+        try:
+            while True:
+                joined = await self._once()
+                if joined:
+                    backoff.reset()
+                await asyncio.sleep(backoff.next(random.random()))  # noqa: S311 - jitter
+        finally:
+            if self._link is not None:
+                self._link.close()
+
+    async def _once(self) -> bool:
+        """Make the link and wait for its end; return whether the node had joined."""
+        self._ended.clear()
+        self._decided.clear()
+        try:
+            link = await connect(self._server, self)
+        except OSError as error:
+            self._complain(
+                f"server proxy {self._server} cannot be reached ({_why(error)}): "
+                "is serverproxy running there, and is the port open?"
+            )
+            return False
+        self._link = link
+        self.tell(self._member.join_request())
+        try:
+            async with asyncio.timeout(OFFER_WITHIN):
+                await self._decided.wait()
+        except TimeoutError:
+            self._complain(f"server proxy {self._server} does not answer Join")
+            link.abort("silent")
+        await self._ended.wait()
+        joined, self._joined, self._link = self._joined, False, None
+        return joined
+
+    def tell(self, message: FromNode | Join | Rejoin) -> None:
+        """Send a message; without a link it is dropped: Rejoin says it all again."""
+        if self._link is not None and not self._link.closed:
+            before = self._link.sent_bytes
+            self._link.send(message)
+            self.control_bytes += self._link.sent_bytes - before
+
+    def leave(self) -> None:
+        """Say Leave and close."""
+        self.tell(Leave())
+        if self._link is not None:
+            self._link.close("left")
+
+    def tick(self, now: float) -> None:
+        """Give up a silent link."""
+        if self._link is not None and now - self._link.heard > SILENT_AFTER:
+            self._link.abort("silent")
+
+    def message(self, link: Link, text: bytes) -> None:
+        """Conform to Handler."""
+        message = decode_from_server(text)
+        match message:
+            case Offer():
+                self._joined, self._said = True, None
+                self._decided.set()
+                self._member.offered(message)
+            case Refused(reason=reason, sentence=sentence, retry_after=retry_after):
+                status = _PERMANENT.get(reason, 503)
+                why = f"server proxy {self._server} refused channel {self._channel}: {sentence}"
+                self._complain(why, ChannelUnavailableError(status, why, retry_after))
+                link.close(reason)
+            case _:
+                self._member.told(message)
+
+    def frames(self, link: Link, received: Received) -> None:
+        """Conform to Handler: a control link has no frames."""
+        raise BadMessageError("frames on a control link")
+
+    def lost(self, link: Link, reason: str) -> None:
+        """Conform to Handler."""
+        if self._joined and reason != "left":
+            log.warning(
+                "control link to server proxy %s lost: %s; the stream goes on, trying again",
+                self._server,
+                reason,
+                extra={"channel": self._channel},
+            )
+        self._ended.set()
+        self._decided.set()
+
+    def _complain(self, why: str, error: ChannelUnavailableError | None = None) -> None:
+        if why != self._said:
+            log.warning("%s", why, extra={"channel": self._channel})
+            self._said = why
+        self._member.refused(error or ChannelUnavailableError(503, why, 5.0))
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return error.strerror or str(error) or type(error).__name__

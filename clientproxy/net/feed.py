@@ -1,0 +1,237 @@
+"""The merged stream of one channel: what the players of this node are fed from."""
+
+import asyncio
+import logging
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clientproxy.core.events import Viewer
+from clientproxy.core.reorder import Reorder
+from common import rtcp
+from common.clock import GroupClock
+from common.codec import decode_stream
+from common.errors import BadMessageError
+from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
+from common.messages import SenderReport, Stream, Track
+
+log = logging.getLogger(__name__)
+
+DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds of the delay histogram, seconds; beyond the last is +Inf."""
+
+
+@dataclass(slots=True)
+class FeedStats:
+    """Counts since the start."""
+
+    delivered: int = 0
+    """RTP and RTCP packets delivered in order."""
+    lost_before: int = 0
+    """Packets lost in merges that have ended (server proxy restarted)."""
+    delay_counts: list[int] = field(default_factory=lambda: [0] * (len(DELAY_BUCKETS) + 1))
+    delay_sum: float = 0.0
+
+
+class MergedFeed:
+    """A channel in merged order, with its history since the last keyframe (`events.Feed`)."""
+
+    def __init__(
+        self, channel: str, clock: GroupClock, *, reorder_timeout: float, history_bytes: int
+    ) -> None:
+        """Wait for `begin`; keep at most `history_bytes` of payload for late viewers."""
+        self.stats = FeedStats()
+        self.keyframe = 0
+        """Newest sequence number that starts a keyframe, 0: none."""
+        self.delay = 0.0
+        """Seconds from capture to delivery of the newest packet."""
+        self.stream: Stream | None = None
+        self.changed = asyncio.Event()
+        """Set when the stream is known."""
+        self._channel, self._clock = channel, clock
+        self._timeout, self._history_bytes = reorder_timeout, history_bytes
+        self._reorder: Reorder | None = None
+        self._viewers: list[Viewer] = []
+        self._history: list[Packet] = []
+        self._history_size = 0
+        self._reports: dict[int, SenderReport] = {}
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- Feed
+
+    @property
+    def sdp(self) -> str:
+        """SDP as the source sent it."""
+        return "" if self.stream is None else self.stream.sdp
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """Tracks that are carried."""
+        return () if self.stream is None else self.stream.tracks
+
+    @property
+    def sender_reports(self) -> Mapping[int, SenderReport]:
+        """The newest sender report of the source per track index."""
+        return self._reports
+
+    def add_viewer(self, viewer: Viewer) -> Sequence[Packet]:
+        """Begin to feed a viewer; return the packets since the last keyframe."""
+        self._viewers.append(viewer)
+        return list(self._history)
+
+    def remove_viewer(self, viewer: Viewer) -> None:
+        """Feed it no more."""
+        if viewer in self._viewers:
+            self._viewers.remove(viewer)
+
+    # --- the node
+
+    @property
+    def viewers(self) -> int:
+        """Players that are fed."""
+        return len(self._viewers)
+
+    @property
+    def lost(self) -> int:
+        """Packets given up since the start."""
+        return self.stats.lost_before + (self._reorder.stats.lost if self._reorder else 0)
+
+    @property
+    def reorder_depth(self) -> int:
+        """Packets that wait behind a gap."""
+        return self._reorder.held if self._reorder else 0
+
+    @property
+    def head(self) -> int:
+        """Next sequence number to be delivered, 0 before `begin`."""
+        return self._reorder.head if self._reorder else 0
+
+    def begin(self, head: int, stream: Stream | None, reports: Mapping[int, SenderReport]) -> None:
+        """Deliver from sequence number `head` on; the second time the source has begun anew."""
+        if self._reorder is not None:
+            self.stats.lost_before += self._reorder.stats.lost
+        self._reorder = Reorder(
+            head=head, timeout=self._timeout, capacity_bytes=self._history_bytes
+        )
+        self._forget_history()
+        self.keyframe = 0
+        self._reports |= reports
+        if stream is not None:
+            self._set_stream(stream, restarted=self.stream is not None)
+
+    def skip_to(self, head: int) -> None:
+        """Start later than asked, before the first delivery; later it is a hole like any other."""
+        if self._reorder is not None and self.stats.delivered == 0:
+            self._deliver(self._reorder.skip_to(head))
+
+    def take(self, packets: Sequence[Packet]) -> None:
+        """Merge new packets of any stripe and deliver what is in order."""
+        assert self._reorder is not None
+        now = self._loop.time()
+        for packet in packets:
+            if packet.flags & FLAG_KEYFRAME and packet.seq > self.keyframe:
+                self.keyframe = packet.seq
+        if out := self._reorder.push(packets, now):
+            self._deliver(out)
+        if self._timer is None and (deadline := self._reorder.next_deadline()) is not None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def end(self, reason: str) -> None:
+        """End all viewers: the channel is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+        viewers, self._viewers = self._viewers, []
+        for viewer in viewers:
+            viewer.ended(reason)
+
+    def _expire(self) -> None:
+        self._timer = None
+        assert self._reorder is not None
+        deadline = self._reorder.next_deadline()
+        if deadline is None:
+            return
+        now = self._loop.time()
+        if deadline <= now:
+            lost, head = self._reorder.stats.lost, self._reorder.head
+            out = self._reorder.expire(now)
+            log.warning(
+                "%d packets lost from sequence number %d on: not there within %.3g s",
+                self._reorder.stats.lost - lost,
+                head,
+                self._timeout,
+                extra={"channel": self._channel},
+            )
+            self._deliver(out)
+            deadline = self._reorder.next_deadline()
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _deliver(self, packets: Sequence[Packet]) -> None:
+        begin = 0
+        for at, packet in enumerate(packets):
+            if packet.type == FrameType.EPOCH:
+                self._deliver_data(packets[begin:at])
+                self._epoch(packet)
+                begin = at + 1
+        self._deliver_data(packets[begin:] if begin else packets)
+
+    def _deliver_data(self, packets: Sequence[Packet]) -> None:
+        if not packets:
+            return
+        for packet in packets:
+            if packet.flags & FLAG_KEYFRAME:
+                self._forget_history()
+            elif packet.flags & FLAG_RTCP:
+                self._sender_report(packet)
+            self._history.append(packet)
+            self._history_size += len(packet.payload)
+        if self._history_size > self._history_bytes:
+            # Without its keyframe the rest is of no use to a newcomer: it waits for the next.
+            self._forget_history()
+        for viewer in list(self._viewers):
+            viewer.packets(packets)
+        self._measure(packets)
+
+    def _measure(self, packets: Sequence[Packet]) -> None:
+        now_us = int(self._loop.time() * 1e6) + self._clock.offset_us
+        self.delay = max(0.0, (now_us - packets[-1].capture_us) / 1e6)
+        stats = self.stats
+        stats.delivered += len(packets)
+        stats.delay_counts[bisect_left(DELAY_BUCKETS, self.delay)] += len(packets)
+        stats.delay_sum += self.delay * len(packets)
+
+    def _sender_report(self, packet: Packet) -> None:
+        if (info := rtcp.sender_info(packet.payload)) is not None:
+            self._reports[packet.track] = SenderReport(info.ssrc, info.ntp, info.rtp)
+
+    def _epoch(self, packet: Packet) -> None:
+        try:
+            stream = decode_stream(packet.payload)
+        except BadMessageError as error:
+            log.warning("epoch frame ignored: %s", error, extra={"channel": self._channel})
+            return
+        known = self.stream
+        if known is None or (stream.epoch, stream.generation) != (known.epoch, known.generation):
+            self._forget_history()
+            self._reports.clear()
+            self._set_stream(stream, restarted=known is not None)
+
+    def _set_stream(self, stream: Stream, *, restarted: bool) -> None:
+        same = self.stream is not None and self.stream.epoch == stream.epoch
+        self.stream = stream
+        self.changed.set()
+        if not restarted:
+            return
+        if same:
+            for viewer in list(self._viewers):
+                viewer.source_restarted()
+        else:
+            log.info("the source has other codecs now", extra={"channel": self._channel})
+            viewers, self._viewers = self._viewers, []
+            for viewer in viewers:
+                viewer.ended("the source has other codecs now")
+
+    def _forget_history(self) -> None:
+        self._history = []
+        self._history_size = 0

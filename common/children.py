@@ -1,0 +1,156 @@
+"""Whom a parent takes: slots, splices, redirects (design 5; Zebra 2.4 and 3.3).
+
+Rules
+-----
+1. A free slot is given to whoever asks.
+2. Without one, a newcomer that will serve this stripe takes the place of a leaf child: it comes in
+   as the one excess and, once it has caught up, the leaf is redirected to it. Above a user's hard
+   limit nobody comes in before the leaf has been sent away.
+3. Without one, an orphan may be the one excess of an `auto` node.
+4. All others are redirected to the children that serve this stripe, or refused as full.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from common.ids import NodeId, Stripe
+from common.messages import Attach, Candidate
+
+
+@dataclass(slots=True)
+class Child:
+    """One stripe link to a child."""
+
+    node: NodeId
+    stripe: Stripe
+    slots: int
+    """Slots that it has for this stripe: 0 unless it serves it."""
+    addresses: tuple[str, ...]
+    splicing: bool = False
+    """It waits for a leaf's place."""
+    leaving: bool = False
+    """It has been redirected."""
+
+    @property
+    def leaf(self) -> bool:
+        """Nobody can be sent to it."""
+        return self.slots == 0 or not self.addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Decision: take it. `dismiss` is a leaf child to redirect to it at once."""
+
+    dismiss: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendAway:
+    """Decision: redirect it to these children."""
+
+    targets: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Decision: no, with the reason of a Refused message."""
+
+    reason: str
+    sentence: str
+
+
+class Children:
+    """The children of one node, or of the server proxy, in all stripes of a channel."""
+
+    def __init__(self, *, slots: int, hard_limit: bool, per_stripe: bool = False) -> None:
+        """Give `slots` in all stripes together, or in each (`per_stripe`: the server proxy).
+
+        Above a hard limit nobody is ever taken.
+        """
+        self.slots, self.hard_limit, self._per_stripe = slots, hard_limit, per_stripe
+        self._children: dict[tuple[Stripe, NodeId], Child] = {}
+
+    def __iter__(self) -> Iterator[Child]:
+        return iter(list(self._children.values()))
+
+    def of(self, stripe: Stripe) -> list[Child]:
+        """Return the children in a stripe, longest there first."""
+        return [child for child in self._children.values() if child.stripe == stripe]
+
+    def free(self, stripe: Stripe) -> int:
+        """Return the free slots for a stripe; below zero with an excess."""
+        used = self.of(stripe) if self._per_stripe else self._children
+        return self.slots - len(used)
+
+    def ask(self, request: Attach, path: Collection[NodeId]) -> Admit | SendAway | Refuse:
+        """Decide on a request; an admitted child is counted from now on. `path`: own ancestors."""
+        stripe, node = Stripe(request.stripe), NodeId(request.node)
+        if node in path:
+            return Refuse("loop", "you are among my ancestors in this stripe")
+        serves = request.serve == stripe and bool(request.addresses)
+        child = Child(node, stripe, request.slots if serves else 0, request.addresses)
+        if (stripe, node) in self._children or self.free(stripe) > 0:
+            return self._take(child)
+        if self.slots and self.free(stripe) == 0 and (taken := self._squeeze(child, request)):
+            return taken
+        targets = tuple(
+            candidate(other) for other in self.of(stripe) if not other.leaf and other.node != node
+        )
+        if not targets:
+            return Refuse("full", "no slot is free, and no child could take you")
+        return SendAway(targets)
+
+    def _squeeze(self, child: Child, request: Attach) -> Admit | None:
+        """Take one more than there are slots, if that is legal."""
+        leaf = None if child.leaf else self._leaf(child.stripe)
+        if leaf is not None and self.hard_limit:
+            self.gone(leaf.node, leaf.stripe)
+            self._take(child)
+            return Admit(dismiss=leaf.node)
+        if leaf is not None:
+            child.splicing = True
+            return self._take(child)
+        if request.orphan and not self.hard_limit:
+            return self._take(child)
+        return None
+
+    def caught_up(self, node: NodeId, stripe: Stripe) -> NodeId | None:
+        """Note that a child has all there is; return a leaf to redirect to it, if it splices."""
+        child = self._children.get((stripe, node))
+        if child is None or not child.splicing:
+            return None
+        child.splicing = False
+        leaf = self._leaf(stripe)
+        if leaf is None or self.free(stripe) >= 0:
+            return None
+        leaf.leaving = True
+        return leaf.node
+
+    def stayed(self, node: NodeId, stripe: Stripe) -> None:
+        """Note that a redirected child did not leave in time: it may be asked again."""
+        if (child := self._children.get((stripe, node))) is not None:
+            child.leaving = False
+
+    def gone(self, node: NodeId, stripe: Stripe) -> None:
+        """Note that a child's link ended."""
+        self._children.pop((stripe, node), None)
+
+    def target(self, node: NodeId, stripe: Stripe) -> Candidate | None:
+        """Return a child as the target of a redirect."""
+        child = self._children.get((stripe, node))
+        return None if child is None else candidate(child)
+
+    def _take(self, child: Child) -> Admit:
+        self._children[child.stripe, child.node] = child
+        return Admit()
+
+    def _leaf(self, stripe: Stripe) -> Child | None:
+        for child in self.of(stripe):
+            if child.leaf and not child.leaving:
+                return child
+        return None
+
+
+def candidate(child: Child) -> Candidate:
+    """Return a child as others may be sent to it."""
+    return Candidate(child.node, child.addresses, 0.0, available=True)

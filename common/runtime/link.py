@@ -1,0 +1,261 @@
+"""One TCP connection of the overlay: messages first, frames once it is a stripe link.
+
+A link belongs to one handler at a time. Whatever the peer sends can at most end its own link: what
+does not parse is answered with Refused while the link speaks messages, and closes it.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from common.codec import MessageReader, encode_message
+from common.errors import PeerError
+from common.frame import FrameReader, Received
+from common.ids import Address
+from common.messages import Message, Refused
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING_BYTES = 4 << 20
+"""Bytes of a link that may wait for a peer that does not read; beyond it the link ends."""
+NOTSENT_LOWAT_BYTES = 64 << 10
+"""Unsent bytes in the kernel, so that the backlog of a slow child is ours to skip."""
+USER_TIMEOUT_MS = 10_000
+"""Unacknowledged bytes end a link after this time (RFC 5482)."""
+FIRST_MESSAGE_TIMEOUT = 5.0
+"""Seconds that a new link may take to say what it is."""
+MAX_LINKS = 4096
+"""Links of one listener; beyond it new ones are closed at once."""
+CONNECT_TIMEOUT = 3.0
+
+
+class Handler(Protocol):
+    """Who owns a link. A PeerError that a method raises ends the link."""
+
+    def message(self, link: "Link", text: bytes) -> None:
+        """Take the JSON text of one message."""
+
+    def frames(self, link: "Link", received: Received) -> None:
+        """Take what one read brought, once the link is binary."""
+
+    def writable(self, link: "Link") -> None:
+        """Note that all that was written has gone to the kernel."""
+
+    def lost(self, link: "Link", reason: str) -> None:
+        """Note that the link has ended, for `closed` or another reason; comes once."""
+
+
+class Link(asyncio.Protocol):
+    """A connection of the overlay, accepted or made."""
+
+    def __init__(self, handler: Handler) -> None:
+        """Give the link to its first handler."""
+        self.handler = handler
+        self.peer = Address("?", 0)
+        self.local = Address("?", 0)
+        self.paused = False
+        """The kernel takes no more for now: write nothing until `writable`."""
+        self.closed = False
+        self.heard = asyncio.get_running_loop().time()
+        """Loop time at which the peer was last heard."""
+        self.received_bytes = self.sent_bytes = 0
+        self._transport: asyncio.Transport | None = None
+        self._messages = MessageReader()
+        self._reader: FrameReader | None = None
+        self._why = "closed"
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Conform to asyncio.Protocol."""
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)
+        peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if peer and local:
+            self.peer, self.local = _address(peer), _address(local)
+        if (sock := transport.get_extra_info("socket")) is not None:
+            _tune(sock)
+
+    def data_received(self, data: bytes) -> None:
+        """Conform to asyncio.Protocol."""
+        self.heard = asyncio.get_running_loop().time()
+        self.received_bytes += len(data)
+        try:
+            if self._reader is None:
+                self._messages.feed(data)
+                data = self._read_messages()
+            if data and self._reader is not None and not self.closed:
+                self.handler.frames(self, self._reader.feed(data))
+        except PeerError as error:
+            self.refuse(error.reason, str(error))
+
+    def _read_messages(self) -> bytes:
+        """Hand out messages until the link turns binary; return the frames behind them."""
+        while not self.closed and (text := self._messages.take()) is not None:
+            self.handler.message(self, text)
+            if self._reader is not None:
+                return self._messages.rest()
+        return b""
+
+    def eof_received(self) -> bool:
+        """Conform to asyncio.Protocol: a half-closed link is a closed one."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Conform to asyncio.Protocol."""
+        self.paused = True
+        if self._transport and self._transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+            self.abort("peer does not read")
+
+    def resume_writing(self) -> None:
+        """Conform to asyncio.Protocol."""
+        self.paused = False
+        if not self.closed:
+            self.handler.writable(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Conform to asyncio.Protocol."""
+        ended, self.closed = self.closed, True
+        self._transport = None
+        if exc is not None and not ended:
+            self._why = "closed"
+            log.debug("link with %s: %s", self.peer, exc)
+        self.handler.lost(self, self._why)
+
+    def begin_frames(self) -> None:
+        """Turn binary: what comes from now on is frames."""
+        self._reader = FrameReader()
+
+    def send(self, message: Message) -> None:
+        """Write one message. On a closed link it goes nowhere: `lost` tells."""
+        self.write(encode_message(message))
+
+    def write(self, data: bytes) -> None:
+        """Write frames."""
+        if self._transport is None or self.closed:
+            return
+        self.sent_bytes += len(data)
+        self._transport.write(data)
+        if self.paused and self._transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+            self.abort("peer does not read")
+
+    def refuse(self, reason: str, sentence: str, retry_after: float | None = None) -> None:
+        """Say no and close; on a binary link, close."""
+        if self.closed:
+            return
+        log.info("link with %s refused: %s (%s)", self.peer, sentence, reason)
+        if self._reader is None:
+            self.send(Refused(reason=reason, sentence=sentence[:1000], retry_after=retry_after))
+        self.close(reason)
+
+    def close(self, reason: str = "closed") -> None:
+        """Close after what was written has gone out."""
+        if self._transport is not None and not self.closed:
+            self.closed, self._why = True, reason
+            self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Close at once; what was written and not sent is dropped."""
+        if self._transport is not None:
+            if not self.closed:
+                self._why = reason
+            self.closed = True
+            self._transport.abort()
+
+
+class Idle:
+    """Handler of a link that nobody owns any more."""
+
+    def message(self, link: Link, text: bytes) -> None:
+        """Ignore it."""
+
+    def frames(self, link: Link, received: Received) -> None:
+        """Ignore them."""
+
+    def writable(self, link: Link) -> None:
+        """Ignore it."""
+
+    def lost(self, link: Link, reason: str) -> None:
+        """Ignore it."""
+
+
+class Listener:
+    """The overlay port of a daemon: each accepted link is `first`'s until it says what it is."""
+
+    def __init__(self, first: Callable[[], Handler]) -> None:
+        """Take a function that makes the first handler of each link."""
+        self._first = first
+        self._links: set[Link] = set()
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self, address: Address) -> Address:
+        """Listen, on all addresses if the host is empty. Raises OSError. Returns the real port."""
+        loop = asyncio.get_running_loop()
+        hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - asked for
+        port = address.port
+        for host in hosts:
+            try:
+                server = await loop.create_server(self._accept, host, port, backlog=1024)
+            except OSError:
+                if not self._servers:
+                    raise
+                continue  # no IPv6 on this host
+            self._servers.append(server)
+            port = server.sockets[0].getsockname()[1]
+        return Address(address.host or "0.0.0.0", port)  # noqa: S104
+
+    async def close(self) -> None:
+        """Accept no more and end all accepted links."""
+        for server in self._servers:
+            server.close()
+        for link in list(self._links):
+            link.close()
+        self._servers.clear()
+
+    def _accept(self) -> Link:
+        link = _Accepted(self._first(), self._links)
+        if len(self._links) >= MAX_LINKS:
+            asyncio.get_running_loop().call_soon(link.abort, "too many links")
+        return link
+
+
+class _Accepted(Link):
+    """A link that must soon say what it is."""
+
+    def __init__(self, handler: Handler, links: set[Link]) -> None:
+        super().__init__(handler)
+        self._links, self._first = links, handler
+        self._timer = asyncio.get_running_loop().call_later(FIRST_MESSAGE_TIMEOUT, self._late)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._links.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._links.discard(self)
+        super().connection_lost(exc)
+
+    def _late(self) -> None:
+        if self.handler is self._first:
+            self.refuse("bad_request", "no message came")
+
+
+async def connect(address: Address, handler: Handler, *, within: float = CONNECT_TIMEOUT) -> Link:
+    """Open a link. Raises OSError (TimeoutError among them)."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(within):
+        _, link = await loop.create_connection(lambda: Link(handler), address.host, address.port)
+    return link
+
+
+def _tune(sock: socket.socket) -> None:
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+
+
+def _address(name: tuple[str, int]) -> Address:
+    host = name[0]
+    return Address(host.removeprefix("::ffff:") if "." in host else host, name[1])

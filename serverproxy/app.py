@@ -1,0 +1,96 @@
+"""The server proxy as a whole: channels, their sources, the overlay port and the HTTP side."""
+
+import asyncio
+import logging
+import time
+
+from prometheus_client import CollectorRegistry
+
+from common.runtime.daemon import Stop, opening
+from common.runtime.http import HttpServer
+from common.runtime.link import Listener
+from common.runtime.tasks import Tasks
+from serverproxy.config import ServerConfig
+from serverproxy.metrics import ServerMetrics
+from serverproxy.net.channel import Channel
+from serverproxy.net.first import FirstMessage
+from serverproxy.net.status import detail, listing, status
+
+log = logging.getLogger(__name__)
+
+TICK = 0.05
+
+
+class ServerProxy:
+    """All channels of this daemon behind one overlay port."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        """Prepare the channels; nothing is opened yet."""
+        instance_us = time.time_ns() // 1000
+        self.tasks = Tasks()
+        self.channels = {
+            name: Channel(name, channel, self.tasks, instance_us=instance_us)
+            for name, channel in config.channels.items()
+        }
+        self._config = config
+        self._overlay = self._web = ""
+
+    async def run(self, stop: Stop) -> None:
+        """Serve until `stop` is set. Raises PortError where a port is taken."""
+        listener = Listener(lambda: FirstMessage(self.channels))
+        http = self._http()
+        try:
+            with opening("listen", self._config.listen):
+                overlay = await listener.start(self._config.listen)
+            with opening("http", self._config.http):
+                web = await http.start(self._config.http)
+            self._overlay, self._web = str(overlay), str(web)
+            log.info("listening", extra={"overlay": self._overlay, "http": self._web})
+            for name, channel in self.channels.items():
+                log.info("open: anyone may read this channel", extra={"channel": name})
+                self.tasks.spawn(channel.source.run(), name=f"source {name}")
+            self.tasks.spawn(self._tick(), name="tick")
+            await stop.wait()
+        finally:
+            for channel in self.channels.values():
+                channel.control.close()
+                channel.feed.downlink.close("server proxy ends")
+            await self.tasks.close()
+            await listener.close()
+            await http.close()
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            await asyncio.sleep(TICK)
+            now = loop.time()
+            for channel in self.channels.values():
+                channel.control.tick()
+                channel.feed.downlink.tick(now - last)
+            last = now
+
+    def _http(self) -> HttpServer:
+        registry = CollectorRegistry()
+        registry.register(ServerMetrics(self.channels))
+        return HttpServer(
+            registry=registry,
+            status=lambda: status(self.channels, self._overlay, self._web),
+            ready=self._ready,
+            json_routes={
+                "/api/v1/channels": lambda: listing(self.channels),
+                "/api/v1/channels/{name}": self._channel,
+            },
+        )
+
+    def _channel(self, name: str) -> dict[str, object] | None:
+        return detail(self.channels[name]) if name in self.channels else None
+
+    def _ready(self) -> tuple[bool, str]:
+        down = sorted(name for name, channel in self.channels.items() if not channel.feed.up)
+        return not down, f"no source yet: {', '.join(down)}"
+
+
+async def run(config: ServerConfig, stop: Stop) -> None:
+    """Run the server proxy until `stop` is set."""
+    await ServerProxy(config).run(stop)

@@ -1,0 +1,371 @@
+"""The nodes of one channel: who may join, where each hangs, what each is told (Zebra 2.3 to 2.5).
+
+Rules
+-----
+1. Parents decide, reports follow: the trees change when a node says that it hangs somewhere. An
+   offer leaves a reservation, so that two newcomers are not promised the same slot.
+2. A node whose control link has ended is no candidate any more. It is forgotten when its parent or
+   a child says so too, or after `away_grace` seconds, unless it comes back with Rejoin.
+3. Only the children of a lost node come here; their subtrees stay whole.
+4. An orphan is never refused: without a place it is told when to ask again.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from common.ids import ROOT, NodeId, Stripe
+from common.messages import (
+    AttachedReport,
+    Candidate,
+    Candidates,
+    ChildLost,
+    DetachedReport,
+    FromNode,
+    Leave,
+    Message,
+    ParentLost,
+    Redirect,
+    Report,
+    Serve,
+    StripeCandidates,
+    StripeState,
+)
+from serverproxy.core.placement import Placement
+from serverproxy.core.tree import TreeError, Trees
+
+AUTO_SLOTS_PER_STRIPE = 1.5
+ASK_AGAIN = 0.3
+"""Seconds after which an orphan without a place asks again."""
+SETTLE_EVERY = 1.0
+"""Seconds between two looks at what the trees owe: excess, shared, repair slots."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A node asks for its place; it has been dialled back."""
+
+    node: NodeId
+    addresses: tuple[str, ...]
+    """Where it can be reached; empty: nowhere."""
+    max_children: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejoined:
+    """A node that this server process knew comes back."""
+
+    node: NodeId
+    addresses: tuple[str, ...]
+    max_children: int | None
+    stripes: tuple[StripeState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message on a node's control link."""
+
+    node: NodeId
+    message: FromNode
+
+
+@dataclass(frozen=True, slots=True)
+class ControlLost:
+    """A node's control link has ended."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A late dial-back succeeded."""
+
+    node: NodeId
+    addresses: tuple[str, ...]
+
+
+Event: TypeAlias = Joined | Rejoined | Told | ControlLost | Reached
+
+
+@dataclass(frozen=True, slots=True)
+class MakeOffer:
+    """Command: send the node its Offer."""
+
+    node: NodeId
+    serve: Stripe | None
+    slots: int
+    addresses: tuple[str, ...]
+    parents: tuple[StripeCandidates, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Command: refuse a join."""
+
+    node: NodeId
+    reason: str
+    sentence: str
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Command: send a message to a node, if its control link is up."""
+
+    node: NodeId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Command: the node is in no tree any more."""
+
+    node: NodeId
+
+
+Command: TypeAlias = MakeOffer | Refuse | Send | Forgotten
+
+
+@dataclass(slots=True)
+class Member:
+    """What is known of one node."""
+
+    addresses: tuple[str, ...]
+    max_children: int | None
+    delay: float = 0.0
+    players: int = 0
+    delivered: int = 0
+    lost: int = 0
+    away_since: float | None = None
+    attached: set[Stripe] = field(default_factory=set)
+    """Stripes in which it has reported a parent."""
+
+
+@dataclass(slots=True)
+class MembershipStats:
+    """Counts since the start."""
+
+    joins: dict[str, int] = field(default_factory=lambda: {"ok": 0, "full": 0})
+    parents_lost: dict[str, int] = field(default_factory=dict)
+
+
+class Membership:
+    """All nodes of one channel and their trees."""
+
+    def __init__(self, trees: Trees, *, stripes: int, away_grace: float) -> None:
+        """Start with nobody."""
+        self.trees = trees
+        self.members: dict[NodeId, Member] = {}
+        self.stats = MembershipStats()
+        self._stripes, self._away_grace = stripes, away_grace
+        self._settle_at: float | None = None
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """Take an event; return what is to be done."""
+        if self._settle_at is None:
+            self._settle_at = now + SETTLE_EVERY
+        match event:
+            case Joined():
+                return self._join(event)
+            case Rejoined():
+                return self._rejoin(event)
+            case Told(node, message):
+                return self._told(node, message) if node in self.members else []
+            case ControlLost(node):
+                if (member := self.members.get(node)) is not None:
+                    member.away_since = now
+                return []
+            case Reached(node, addresses):
+                return self._reached(node, addresses)
+
+    def next_deadline(self) -> float | None:
+        """Return when `expire` has something to do."""
+        away = [m.away_since + self._away_grace for m in self.members.values() if m.away_since]
+        settle = [] if self._settle_at is None else [self._settle_at]
+        return min(away + settle, default=None)
+
+    def expire(self, now: float) -> list[Command]:
+        """Forget who stays away; settle what the trees owe."""
+        commands: list[Command] = []
+        for node, member in list(self.members.items()):
+            if member.away_since is not None and now - member.away_since >= self._away_grace:
+                commands += self._forget(node)
+        if self._settle_at is not None and now >= self._settle_at:
+            commands += self._settle()
+            self._settle_at = now + SETTLE_EVERY if self.members else None
+        return commands
+
+    # --- joining
+
+    def slots(self, max_children: int | None, addresses: Collection[str]) -> tuple[int, bool]:
+        """Return a node's slots and whether they are a hard limit."""
+        if not addresses:
+            return 0, True
+        if max_children is not None:
+            return max_children, True
+        return max(2, int(AUTO_SLOTS_PER_STRIPE * self._stripes + 0.5)), False
+
+    def _join(self, event: Joined) -> list[Command]:
+        node = event.node
+        slots, hard = self.slots(event.max_children, event.addresses)
+        serve = self.trees.add(node, slots=slots, hard_limit=hard)
+        placements = self.trees.join(node)
+        if placements is None:
+            self.trees.remove(node)
+            self.stats.joins["full"] += 1
+            return [Refuse(node, "full", "no slot is free for you now", 2.0)]
+        self.members[node] = Member(event.addresses, event.max_children)
+        self.stats.joins["ok"] += 1
+        parents = tuple(self._candidates(s, placements[s]) for s in sorted(placements))
+        serve = self.trees.serves(node)
+        return [MakeOffer(node, serve, slots, event.addresses, parents), *self._serve_changes()]
+
+    def _rejoin(self, event: Rejoined) -> list[Command]:
+        node = event.node
+        slots, hard = self.slots(event.max_children, event.addresses)
+        if node in self.members:
+            member = self.members[node]
+            member.away_since = None
+            member.addresses = event.addresses
+            self.trees.set_slots(node, slots, hard_limit=hard)
+        else:
+            self.trees.add(node, slots=slots, hard_limit=hard)
+            self.members[node] = Member(event.addresses, event.max_children)
+        for state in event.stripes:
+            if state.stripe < self._stripes and state.parent is not None:
+                self._attached(node, Stripe(state.stripe), NodeId(state.parent))
+        serve = self.trees.serves(node)
+        return [MakeOffer(node, serve, slots, event.addresses, ())]
+
+    def _reached(self, node: NodeId, addresses: tuple[str, ...]) -> list[Command]:
+        member = self.members.get(node)
+        if member is None or member.addresses or not addresses:
+            return []
+        member.addresses = addresses
+        slots, hard = self.slots(member.max_children, addresses)
+        self.trees.set_slots(node, slots, hard_limit=hard)
+        return self._serve_changes() or [
+            Send(node, Serve(serve=self.trees.serves(node), slots=slots))
+        ]
+
+    # --- what nodes say
+
+    def _told(self, node: NodeId, message: FromNode) -> list[Command]:
+        match message:
+            case Report():
+                return self._report(node, message)
+            case Leave():
+                return self._forget(node)
+        if message.stripe >= self._stripes:
+            return []
+        stripe = Stripe(message.stripe)
+        match message:
+            case AttachedReport(parent=parent):
+                return self._attached(node, stripe, NodeId(parent))
+            case DetachedReport(parent=parent):
+                return self._detached(node, stripe, NodeId(parent))
+            case ParentLost():
+                return self._parent_lost(node, message)
+            case ChildLost(child=child):
+                return self._child_lost(node, stripe, NodeId(child))
+
+    def _attached(self, node: NodeId, stripe: Stripe, parent: NodeId) -> list[Command]:
+        try:
+            self.trees.attach(node, stripe, parent)
+        except TreeError:
+            # A parent that is already forgotten: it will end, and the node will say so.
+            return []
+        self.members[node].attached.add(stripe)
+        return []
+
+    def _detached(self, node: NodeId, stripe: Stripe, parent: NodeId) -> list[Command]:
+        if self.trees.parent(node, stripe) == parent:
+            self.trees.detach(node, stripe)
+            self.members[node].attached.discard(stripe)
+        return []
+
+    def _parent_lost(self, node: NodeId, message: ParentLost) -> list[Command]:
+        stripe = Stripe(message.stripe)
+        lost = None if message.parent is None else NodeId(message.parent)
+        reasons = self.stats.parents_lost
+        reasons[message.reason] = reasons.get(message.reason, 0) + 1
+        if (parent := lost or self.trees.parent(node, stripe)) is not None:
+            self._detached(node, stripe, parent)
+        commands: list[Command] = []
+        if lost in self.members and self.members[lost].away_since is not None:
+            commands += self._forget(lost)
+        avoid = {NodeId(tried) for tried in message.tried} | self._unfit(stripe)
+        avoid.discard(ROOT)
+        placement = self.trees.place(node, stripe, avoid=avoid)
+        if placement is None:
+            nobody = StripeCandidates(stripe, ())
+            return [*commands, Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
+        parents = self._candidates(stripe, placement)
+        return [*commands, Send(node, Candidates(parents=parents)), *self._serve_changes()]
+
+    def _child_lost(self, node: NodeId, stripe: Stripe, child: NodeId) -> list[Command]:
+        member = self.members.get(child)
+        if member is None:
+            return []
+        if member.away_since is not None:
+            return self._forget(child)
+        if self.trees.parent(child, stripe) == node:
+            self._detached(child, stripe, node)
+        return []
+
+    def _report(self, node: NodeId, report: Report) -> list[Command]:
+        member = self.members[node]
+        member.delay, member.players = report.delay, report.players
+        member.delivered, member.lost = report.delivered, report.lost
+        for one in report.stripes:
+            stripe = Stripe(one.stripe)
+            if stripe >= self._stripes or one.parent is None:
+                continue
+            if self.trees.parent(node, stripe) != one.parent:
+                self._attached(node, stripe, NodeId(one.parent))
+        return []
+
+    def root_child_lost(self, stripe: Stripe, child: NodeId) -> list[Command]:
+        """Take the server proxy's own word that a child's link ended."""
+        return self._child_lost(ROOT, stripe, child)
+
+    # --- inside
+
+    def _forget(self, node: NodeId) -> list[Command]:
+        del self.members[node]
+        for child, stripe in self.trees.remove(node):
+            self.members[child].attached.discard(stripe)
+        return [Forgotten(node)]
+
+    def _unfit(self, stripe: Stripe) -> set[NodeId]:
+        """Return who is no candidate: gone from the control link, or not yet attached itself."""
+        return {
+            node
+            for node, member in self.members.items()
+            if member.away_since is not None or stripe not in member.attached
+        }
+
+    def _candidates(self, stripe: Stripe, placement: Placement) -> StripeCandidates:
+        known = []
+        for one in placement.candidates:
+            if one.parent == ROOT:
+                known.append(Candidate(ROOT, (), 0.0, available=one.displaced is None))
+            elif (member := self.members.get(one.parent)) is not None:
+                known.append(
+                    Candidate(
+                        one.parent, member.addresses, member.delay, available=one.displaced is None
+                    )
+                )
+        return StripeCandidates(stripe, tuple(known))
+
+    def _serve_changes(self) -> list[Command]:
+        return []
+
+    def _settle(self) -> list[Command]:
+        return []
+
+    def _redirect(
+        self, node: NodeId, stripe: Stripe, parent: NodeId, placement: Placement
+    ) -> list[Command]:
+        targets = self._candidates(stripe, placement).candidates
+        return [Send(node, Redirect(stripe=stripe, parent=parent, targets=targets))]

@@ -1,0 +1,88 @@
+"""Channel-wide numbers for the packets of a source: RTP and RTCP of all tracks in one sequence.
+
+Sequence numbers begin at the server process's start time in microseconds of Unix time, so that they
+never start again. Each pull of the source begins with one EPOCH frame in every stripe.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
+from common.keyframe import KeyframeDetector
+from common.messages import Stream, Track
+from serverproxy.core.events import SourceDescription, SourcePacket
+
+
+@dataclass(slots=True)
+class NumberingStats:
+    """Counts since the start."""
+
+    packets: int = 0
+    """RTP and RTCP packets accepted from the source."""
+    bytes: int = 0
+    """Their bytes."""
+    keyframes: int = 0
+
+
+class Numbering:
+    """Turns what a source gives into sequenced packets."""
+
+    def __init__(self, *, first: int, stripes: int) -> None:
+        """Begin with sequence number `first`."""
+        self.next = first
+        """Next sequence number to be given."""
+        self.keyframe = 0
+        """Newest sequence number that starts a keyframe, 0: none."""
+        self.stream: Stream | None = None
+        self.stats = NumberingStats()
+        self._stripes = stripes
+        self._detectors: dict[int, KeyframeDetector] = {}
+
+    def begin(self, description: SourceDescription) -> Stream:
+        """Note a new pull; return the stream as the nodes are told it.
+
+        Other codecs begin the next epoch, the same a new generation.
+        """
+        known = self.stream
+        same = known is not None and known.tracks == description.tracks
+        epoch = 1 if known is None else known.epoch if same else known.epoch + 1
+        generation = 1 if known is None else known.generation + 1
+        self.stream = Stream(epoch, generation, description.sdp, description.tracks)
+        video = [track for track in description.tracks if track.kind == "video"]
+        self._detectors = {
+            track.index: KeyframeDetector(track.codec) for track in _leading(description, video)
+        }
+        self.keyframe = 0
+        return self.stream
+
+    def marks(self, body: bytes, capture_us: int) -> list[Packet]:
+        """Return one EPOCH packet for each stripe, with the stream as its body."""
+        return [self._number(0, 0, body, capture_us, FrameType.EPOCH) for _ in range(self._stripes)]
+
+    def push(self, packets: Sequence[SourcePacket], capture_us: int) -> list[Packet]:
+        """Give numbers to what one wake-up brought."""
+        out, stats, detectors = [], self.stats, self._detectors
+        for track, is_rtcp, payload in packets:
+            flags = 0
+            if is_rtcp:
+                flags = FLAG_RTCP
+            elif track in detectors and detectors[track].push(payload):
+                flags = FLAG_KEYFRAME
+                stats.keyframes += 1
+                self.keyframe = self.next
+            out.append(self._number(track, flags, payload, capture_us, FrameType.DATA))
+            stats.bytes += len(payload)
+        stats.packets += len(packets)
+        return out
+
+    def _number(
+        self, track: int, flags: int, payload: bytes, capture_us: int, kind: FrameType
+    ) -> Packet:
+        seq = self.next
+        self.next = seq + 1
+        return Packet(seq, capture_us, track, flags, payload, kind)
+
+
+def _leading(description: SourceDescription, video: Sequence[Track]) -> Sequence[Track]:
+    """Return the tracks at whose access units a newcomer may start: one picture, or any sound."""
+    return video[:1] or description.tracks

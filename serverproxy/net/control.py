@@ -1,0 +1,289 @@
+"""The control links of one channel's nodes: carries out what `Membership` decides."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.codec import decode_from_node, decode_from_probed
+from common.errors import BadMessageError
+from common.frame import Received
+from common.ids import Address, NodeId, Stripe
+from common.messages import (
+    VERSION,
+    Announce,
+    Clock,
+    Hello,
+    HelloReply,
+    Join,
+    Offer,
+    Refused,
+    Rejoin,
+    Report,
+)
+from common.runtime.link import Idle, Link, connect
+from common.runtime.tasks import Tasks
+from serverproxy.core.membership import (
+    Command,
+    ControlLost,
+    Event,
+    Forgotten,
+    Joined,
+    MakeOffer,
+    Membership,
+    Reached,
+    Refuse,
+    Rejoined,
+    Send,
+    Told,
+)
+from serverproxy.net.feed import ChannelFeed
+
+log = logging.getLogger(__name__)
+
+DIAL_BACK_WAIT = 0.15
+"""Seconds that an Offer waits for the dial-back."""
+DIAL_BACK_WITHIN = 3.0
+SILENT_AFTER = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class _Arrival:
+    """A join on its way."""
+
+    join: Join
+    received_us: int
+    rejoin: Rejoin | None = None
+
+
+class Control:
+    """All control links of one channel."""
+
+    def __init__(
+        self, feed: ChannelFeed, membership: Membership, tasks: Tasks, *, instance_us: int
+    ) -> None:
+        """Serve the nodes of one channel."""
+        self.membership = membership
+        self.bytes = 0
+        self._feed, self._tasks, self._instance_us = feed, tasks, instance_us
+        self._links: dict[NodeId, Link] = {}
+        self._nodes: dict[Link, NodeId] = {}
+        self._arrivals: dict[NodeId, _Arrival] = {}
+        self._count = 0
+        self._loop = asyncio.get_running_loop()
+        feed.on_source = self._source
+        feed.on_child_lost = self._child_lost
+
+    # --- joining
+
+    def joined(self, link: Link, message: Join | Rejoin) -> None:
+        """Take the first message of a control link."""
+        join = message if isinstance(message, Join) else message.join
+        rejoin = message if isinstance(message, Rejoin) else None
+        if join.version != VERSION:
+            link.refuse("version", f"I speak version {VERSION} of the overlay protocol")
+            return
+        if rejoin is not None and rejoin.instance == self._instance_us:
+            node = NodeId(rejoin.node)
+            if (old := self._links.pop(node, None)) is not None:
+                self._nodes.pop(old, None)
+                old.close("replaced")
+        else:
+            rejoin = None
+            self._count += 1
+            node = NodeId(f"n{self._count}")
+        link.handler = _NodeLink(self)
+        self._links[node], self._nodes[link] = link, node
+        self._arrivals[node] = _Arrival(join, self._feed.now_us(), rejoin)
+        self._tasks.spawn(self._admit(link, node, join), name=f"admit {node}")
+
+    async def _admit(self, link: Link, node: NodeId, join: Join) -> None:
+        """Dial back beside the Offer, which waits a little for it."""
+        addresses = [Address.parse(text, join.port) for text in join.advertise]
+        addresses = addresses or [Address(link.peer.host, join.port)]
+        dialled = self._tasks.spawn(self._dial_back(addresses, join.nonce), name=f"dial {node}")
+        await asyncio.wait({dialled}, timeout=DIAL_BACK_WAIT)
+        if link.closed or node not in self._arrivals:
+            return
+        texts = tuple(map(str, addresses))
+        reachable = dialled.done() and dialled.result()
+        arrival = self._arrivals[node]
+        if arrival.rejoin is None:
+            self.handle(
+                Joined(
+                    node=node,
+                    addresses=texts if reachable else (),
+                    max_children=join.max_children,
+                )
+            )
+        else:
+            self.handle(
+                Rejoined(
+                    node=node,
+                    addresses=texts if reachable else (),
+                    max_children=join.max_children,
+                    stripes=arrival.rejoin.stripes,
+                )
+            )
+        if not reachable and await dialled:
+            self.handle(Reached(node, texts))
+
+    async def _dial_back(self, addresses: Sequence[Address], nonce: str) -> bool:
+        """Return whether one of a node's addresses answers Hello with its nonce."""
+        for address in addresses:
+            answer = _HelloAnswer(self._loop.create_future())
+            try:
+                link = await connect(address, answer, within=DIAL_BACK_WITHIN)
+            except OSError:
+                continue
+            link.send(Hello(version=VERSION, nonce=nonce))
+            try:
+                async with asyncio.timeout(DIAL_BACK_WITHIN):
+                    if await answer.reply == nonce:
+                        return True
+            except TimeoutError:
+                pass
+            finally:
+                link.abort("answered")
+        return False
+
+    # --- the core's shell
+
+    def handle(self, event: Event) -> None:
+        """Give an event to the membership and do what it says."""
+        self._run(self.membership.handle(event, self._loop.time()))
+
+    def tick(self) -> None:
+        """Do what is due."""
+        now = self._loop.time()
+        deadline = self.membership.next_deadline()
+        if deadline is not None and deadline <= now:
+            self._run(self.membership.expire(now))
+        for link in list(self._links.values()):
+            if now - link.heard > SILENT_AFTER:
+                link.abort("silent")
+
+    def close(self) -> None:
+        """End all control links."""
+        for link in list(self._links.values()):
+            link.close("server proxy ends")
+
+    def _run(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            log.debug("%s", command, extra={"channel": self._feed.name})
+            match command:
+                case MakeOffer():
+                    self._offer(command)
+                case Send(node, message):
+                    if (link := self._links.get(node)) is not None:
+                        before = link.sent_bytes
+                        link.send(message)
+                        self.bytes += link.sent_bytes - before
+                case Refuse(node, reason, sentence, retry_after):
+                    self._arrivals.pop(node, None)
+                    if (link := self._links.get(node)) is not None:
+                        link.refuse(reason, sentence, retry_after)
+                case Forgotten(node):
+                    log.info("node left", extra={"channel": self._feed.name, "node": node})
+
+    def _offer(self, command: MakeOffer) -> None:
+        link, arrival = self._links.get(command.node), self._arrivals.pop(command.node, None)
+        if link is None or arrival is None:
+            return
+        feed = self._feed
+        link.send(
+            Offer(
+                node=command.node,
+                serve=command.serve,
+                stripes=len(feed.logs),
+                slots=command.slots,
+                group_key=feed.group_key,
+                instance=self._instance_us,
+                stream=feed.stream,
+                source_up=feed.up,
+                sender_reports=feed.reports,
+                start=feed.start,
+                parents=command.parents,
+                addresses=command.addresses,
+                clock=Clock(
+                    sent_us=arrival.join.sent_us,
+                    received_us=arrival.received_us,
+                    replied_us=feed.now_us(),
+                ),
+            )
+        )
+        log.info(
+            "node %s from %s: serves stripe %s, %d slots",
+            command.node,
+            link.peer,
+            command.serve,
+            command.slots,
+            extra={"channel": feed.name, "node": command.node},
+        )
+
+    def _source(self, up: bool, reason: str) -> None:
+        for link in self._links.values():
+            link.send(Announce(source_up=up, reason=reason[:1000]))
+
+    def _child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
+        """Take the server proxy's own word about a child: it is a parent too."""
+        self._run(self.membership.root_child_lost(stripe, node))
+
+    # --- from the links
+
+    def message(self, link: Link, text: bytes) -> None:
+        """Take a message of a node that has joined."""
+        message = decode_from_node(text)
+        if (node := self._nodes.get(link)) is None:
+            return
+        if isinstance(message, Report):
+            now_us = self._feed.now_us()
+            link.send(Clock(sent_us=message.sent_us, received_us=now_us, replied_us=now_us))
+        self.handle(Told(node, message))
+
+    def lost(self, link: Link, reason: str) -> None:
+        """Note that a control link ended."""
+        node = self._nodes.pop(link, None)
+        if node is None:
+            return
+        if self._links.get(node) is link:
+            del self._links[node]
+            self._arrivals.pop(node, None)
+            self.handle(ControlLost(node))
+
+
+class _NodeLink(Idle):
+    """Handler of a node's control link."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def message(self, link: Link, text: bytes) -> None:
+        self._control.message(link, text)
+
+    def frames(self, link: Link, received: Received) -> None:
+        raise BadMessageError("frames on a control link")
+
+    def lost(self, link: Link, reason: str) -> None:
+        self._control.lost(link, reason)
+
+
+class _HelloAnswer(Idle):
+    """Handler of a dial-back."""
+
+    def __init__(self, reply: asyncio.Future[str]) -> None:
+        self.reply = reply
+
+    def message(self, link: Link, text: bytes) -> None:
+        match decode_from_probed(text):
+            case HelloReply(nonce=nonce):
+                self._answer(nonce)
+            case Refused():
+                self._answer("")
+
+    def lost(self, link: Link, reason: str) -> None:
+        self._answer("")
+
+    def _answer(self, nonce: str) -> None:
+        if not self.reply.done():
+            self.reply.set_result(nonce)

@@ -1,0 +1,135 @@
+"""One channel of the server proxy: numbers the source's packets and feeds the first nodes."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+
+from common import rtcp
+from common.children import Children
+from common.codec import encode_body
+from common.frame import FLAG_RTCP, Packet, encode
+from common.ids import ROOT, NodeId, Stripe
+from common.messages import PathEntry, SenderReport, Stream, TrackReport
+from common.runtime.downlink import Downlink
+from common.stripelog import StripeLog
+from serverproxy.config import ChannelConfig
+from serverproxy.core.events import SourceDescription, SourcePacket
+from serverproxy.core.numbering import Numbering
+
+log = logging.getLogger(__name__)
+
+
+class ChannelFeed:
+    """The root of both trees of one channel (`events.SourceSink`, `downlink.Upstream`)."""
+
+    def __init__(self, name: str, config: ChannelConfig, *, instance_us: int) -> None:
+        """Begin with sequence numbers at `instance_us`, the start of the process in Unix time."""
+        self.name, self.group_key = name, secrets.token_hex(16)
+        self.numbering = Numbering(first=instance_us, stripes=config.stripes)
+        self.logs = [
+            StripeLog(max_bytes=config.log_bytes, max_age=config.log_time)
+            for _ in range(config.stripes)
+        ]
+        children = Children(slots=config.children_per_stripe, hard_limit=False, per_stripe=True)
+        self.downlink = Downlink(name, self.logs, children, self, repair_grace=config.repair_grace)
+        self.up = False
+        """The source plays."""
+        self.on_source: Callable[[bool, str], None] = lambda _up, _reason: None
+        self.on_child_lost: Callable[[Stripe, NodeId, str], None] = lambda _s, _n, _r: None
+        self._reports: dict[int, SenderReport] = {}
+        self._loop = asyncio.get_running_loop()
+        self._clock_offset_us = instance_us - int(self._loop.time() * 1e6)
+
+    @property
+    def stream(self) -> Stream | None:
+        """What the channel carries, None before the source was up."""
+        return self.numbering.stream
+
+    @property
+    def start(self) -> int:
+        """First sequence number for a newcomer: the last keyframe that is still held."""
+        keyframe = self.numbering.keyframe
+        floor = max(one.floor for one in self.logs)
+        if keyframe and keyframe >= floor:
+            return keyframe
+        if self.stream is None or not keyframe:
+            held = [first for one in self.logs if (first := one.first_from(0)) is not None]
+            return max(floor, min(held, default=self.numbering.next))
+        return max(floor, min(one.since_capture(self.now_us() - 2_000_000) for one in self.logs))
+
+    @property
+    def reports(self) -> tuple[TrackReport, ...]:
+        """The newest sender report per track."""
+        return tuple(TrackReport(track, report) for track, report in self._reports.items())
+
+    def now_us(self) -> int:
+        """Return the group clock."""
+        return int(self._loop.time() * 1e6) + self._clock_offset_us
+
+    # --- SourceSink
+
+    def source_up(self, description: SourceDescription) -> None:
+        """Conform to events.SourceSink."""
+        stream = self.numbering.begin(description)
+        self._reports.clear()
+        now_us = self.now_us()
+        self._append(self.numbering.marks(encode_body(stream), now_us))
+        self.up = True
+        log.info(
+            "source is up: %s",
+            ", ".join(f"{track.kind} {track.codec}" for track in stream.tracks),
+            extra={"channel": self.name},
+        )
+        self.on_source(True, "")
+
+    def source_packets(self, packets: Sequence[SourcePacket]) -> None:
+        """Conform to events.SourceSink."""
+        numbered = self.numbering.push(packets, self.now_us())
+        for packet in numbered:
+            if packet.flags & FLAG_RTCP and (info := rtcp.sender_info(packet.payload)):
+                self._reports[packet.track] = SenderReport(info.ssrc, info.ntp, info.rtp)
+        self._append(numbered)
+
+    def source_down(self, reason: str) -> None:
+        """Conform to events.SourceSink."""
+        was, self.up = self.up, False
+        if was:
+            self.on_source(False, reason)
+
+    def _append(self, packets: Sequence[Packet]) -> None:
+        stripes = len(self.logs)
+        for stripe, own in enumerate(self.logs):
+            mine = [packet for packet in packets if packet.seq % stripes == stripe]
+            if mine:
+                own.append(mine, [encode(packet) for packet in mine])
+                self.downlink.appended(Stripe(stripe))
+
+    # --- Upstream
+
+    def path(self, stripe: Stripe) -> Sequence[PathEntry] | None:
+        """Conform to downlink.Upstream."""
+        return (PathEntry(ROOT, ()),)
+
+    def newest_keyframe(self) -> int:
+        """Conform to downlink.Upstream."""
+        return self.numbering.keyframe
+
+    def accepts(self, group_key: str) -> bool:
+        """Conform to downlink.Upstream."""
+        return secrets.compare_digest(group_key.encode(), self.group_key.encode())
+
+    def delay(self) -> float:
+        """Conform to downlink.Upstream: the clock starts here."""
+        return 0.0
+
+    def child_taken(self, stripe: Stripe, node: NodeId) -> None:
+        """Conform to downlink.Upstream."""
+        log.info("feeds %s", node, extra={"channel": self.name, "stripe": stripe})
+
+    def child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
+        """Conform to downlink.Upstream."""
+        extra = {"channel": self.name, "stripe": stripe, "node": node}
+        log.info("child gone: %s", reason, extra=extra)
+        if reason not in ("bye", "moved", "redirected", "left"):
+            self.on_child_lost(stripe, node, reason)
