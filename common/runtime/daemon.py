@@ -74,7 +74,8 @@ class PortError(ProxyError):
     def __init__(self, key: str, address: Address, error: OSError) -> None:
         """Take the key of the configuration that names the address; its flag has the same name."""
         # asyncio wraps the reason in words of its own; a resolver's numbers are below zero.
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror or str(error)
         super().__init__(
             f"cannot listen on {address} for {key}: {why}; choose another address with"
             f" --{key} HOST:PORT or the key {key} (port 0: any free port)"

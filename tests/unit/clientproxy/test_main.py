@@ -1,0 +1,99 @@
+"""The command line as a user meets it: words, exit codes, never a traceback."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clientproxy.__main__ import main
+
+SHIPPED = str(Path(__file__).parents[3] / "config" / "clientproxy.yaml")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def clientproxy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
+    """Run the command line here; return exit code, standard output and standard error."""
+    monkeypatch.setenv("COLUMNS", "100")
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def run(*args: str) -> tuple[int, str, str]:
+        try:
+            code: object = main(args)
+        except SystemExit as ended:
+            code = ended.code
+        assert isinstance(code, int)
+        return code, *capsys.readouterr()
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_the_help_of_run_has_every_flag_and_examples(clientproxy: Run) -> None:
+    code, out, _ = clientproxy("run", "--help")
+    assert code == 0
+    for flag in (
+        "SERVER[:PORT]",
+        "--config",
+        "--listen",
+        "--rtsp",
+        "--http",
+        "--max-children",
+        "--join",
+        "--log-level",
+        "--log-format",
+    ):
+        assert f"  {flag} " in out
+    assert "clientproxy run server.example --join cam" in out
+
+
+def test_version(clientproxy: Run) -> None:
+    code, out, _ = clientproxy("--version")
+    assert code == 0
+    assert out.startswith("clientproxy (Stripecast) ")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "the following arguments are required: run | check"),
+        (["run", "a", "b"], "unrecognized arguments: b"),
+        (["run", "host:x"], "SERVER: 'host:x' has no port"),
+        (["run", "host", "--max-children", "many"], "argument --max-children: invalid int value"),
+        (["run", "host", "--max-children", "-1"], "--max-children: -1 is out of bounds"),
+        (["run", "host", "--join", "a/b"], "--join: 'a/b' is not a name"),
+        (["run", "--join", "cam"], "join needs a server"),
+        (["run", "host", "--rtsp", "8554"], "--rtsp: '8554' has no port"),
+        (["check", "none.yaml"], "none.yaml: cannot be read: No such file"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_code_2(
+    clientproxy: Run, args: list[str], words: str
+) -> None:
+    code, out, err = clientproxy(*args)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_check_takes_a_good_file(clientproxy: Run) -> None:
+    assert clientproxy("check", SHIPPED) == (0, f"{SHIPPED}: no fault found\n", "")
+
+
+def test_check_prints_every_fault_with_its_key(clientproxy: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text("linger: soon\nallow_servers: ['h:0x']\nmax_children: 1000\n")
+    code, out, err = clientproxy("check", str(file))
+    assert (code, out) == (2, "")
+    assert [line.removeprefix(f"{file}: ").split(": ")[0] for line in err.splitlines()] == [
+        "max_children (line 3)",
+        "linger (line 1)",
+        "allow_servers.0 (line 2)",
+    ]

@@ -1,0 +1,325 @@
+"""Each daemon here is a process of its own: its signals and its end are what is tested."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from common.errors import ConfigError, ProxyError
+from common.ids import Address
+from common.runtime.daemon import GRACE, PortError, Stop, notify, opening
+
+ROOT = Path(__file__).parents[4]
+
+PROLOGUE = """
+import asyncio, sys, time
+from common.errors import ConfigError, SourceError
+from common.runtime import daemon, log
+from common.runtime.daemon import Stop
+daemon.end_quietly()
+log.configure("info", "text")
+def say(word):
+    print(word, flush=True)
+"""
+EPILOGUE = """
+sys.exit(daemon.run_daemon(main))
+"""
+
+
+class Process:
+    """A daemon whose `main` is given as text. `wait` returns exit code and log lines."""
+
+    def __init__(self, main: str, **env: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", PROLOGUE + main + EPILOGUE],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONASYNCIODEBUG": "1", **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def heard(self, word: str) -> None:
+        """Wait until it has said the word."""
+        assert _open(self.process.stdout).readline() == f"{word}\n"
+
+    def send(self, *numbers: signal.Signals) -> None:
+        for number in numbers:
+            self.process.send_signal(number)
+
+    def wait(self, timeout: float = 60) -> tuple[int, list[str]]:
+        _, errors = self.process.communicate(timeout=timeout)
+        return self.process.returncode, errors.splitlines()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+def _open(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None
+    return stream
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    processes: list[Process] = []
+
+    def started(main: str, **env: str) -> Process:
+        processes.append(Process(main, **env))
+        return processes[-1]
+
+    yield started
+    for process in processes:
+        process.close()
+
+
+WAITS = """
+async def main(stop):
+    say("up")
+    await stop.wait()
+    say("ending")
+"""
+
+HANGS = """
+async def main(stop):
+    say("up")
+    await stop.wait()
+    say("hanging")
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_both_signals_end_gracefully(start: Start, number: signal.Signals, loop: str) -> None:
+    daemon = start(WAITS, STRIPECAST_LOOP=loop)
+    daemon.heard("up")
+    daemon.send(number)
+    daemon.heard("ending")
+    code, lines = daemon.wait()
+    assert code == 0
+    assert [line.split(": ", 1)[1] for line in lines] == [f"{number.name}: ending"]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_second_signal_ends_at_once(start: Start, loop: str) -> None:
+    daemon = start(HANGS, STRIPECAST_LOOP=loop)
+    daemon.heard("up")
+    daemon.send(signal.SIGINT)
+    daemon.heard("hanging")
+    daemon.send(signal.SIGINT)
+    assert daemon.wait()[0] == 128 + signal.SIGINT
+
+
+def test_a_second_signal_ends_a_loop_that_is_blocked(start: Start) -> None:
+    daemon = start("""
+async def main(stop):
+    await asyncio.sleep(0)
+    say("up")
+    time.sleep(600)
+""")
+    daemon.heard("up")
+    daemon.send(signal.SIGTERM)
+    deadline = time.monotonic() + 60
+    while daemon.process.poll() is None and time.monotonic() < deadline:
+        daemon.send(signal.SIGTERM)  # two that come together count as one
+        time.sleep(0.05)
+    assert daemon.wait()[0] == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "hanging",
+    [
+        "await asyncio.Event().wait()",
+        "time.sleep(600)",
+        "asyncio.get_running_loop().run_in_executor(None, time.sleep, 600)",
+    ],
+)
+def test_an_end_that_hangs_is_cut_short(start: Start, hanging: str) -> None:
+    daemon = start(f"""
+daemon.GRACE = 0.3
+async def main(stop):
+    say("up")
+    await stop.wait()
+    {hanging}
+""")
+    daemon.heard("up")
+    daemon.send(signal.SIGTERM)
+    code, lines = daemon.wait()
+    assert code == 1
+    assert lines[-1].endswith("the end took longer than 0.3 s and was cut short")
+
+
+def test_the_grace_is_five_seconds() -> None:
+    assert GRACE == 5
+
+
+def test_a_daemon_that_returns_has_ended_as_asked(start: Start) -> None:
+    assert start("async def main(stop): pass").wait() == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ('SourceError("no way to camera")', "common.runtime.daemon: no way to camera"),
+        ('ConnectionRefusedError(111, "refused")', "common.runtime.daemon: [Errno 111] refused"),
+        ("TimeoutError()", "common.runtime.daemon: TimeoutError"),
+    ],
+)
+def test_what_fails_is_one_line_and_exit_code_1(start: Start, error: str, line: str) -> None:
+    code, lines = start(f"async def main(stop): raise {error}").wait()
+    assert code == 1
+    assert len(lines) == 1
+    assert lines[0].endswith(f"ERROR   {line}")
+
+
+def test_a_bug_is_logged_with_its_traceback(start: Start) -> None:
+    code, lines = start("async def main(stop): {}['x']").wait()
+    assert code == 1
+    assert "the daemon failed: 'x'" in lines[0]
+    assert "KeyError: 'x'" in lines[-1]
+
+
+def test_tasks_that_are_left_are_named(start: Start) -> None:
+    code, lines = start("""
+kept = []
+async def main(stop):
+    for name in ("two", "one"):
+        kept.append(asyncio.get_running_loop().create_task(asyncio.sleep(600), name=name))
+""").wait()
+    assert code == 0
+    assert len(lines) == 1
+    assert lines[0].endswith("WARNING common.runtime.daemon: tasks left at the end: one, two")
+
+
+def test_an_error_that_only_the_loop_sees_is_logged(start: Start) -> None:
+    code, lines = start("""
+async def main(stop):
+    asyncio.get_running_loop().call_soon(lambda: {}["x"])
+    await asyncio.sleep(0.01)
+""").wait()
+    assert code == 0
+    assert "ERROR   common.runtime.daemon: event loop: " in lines[0]
+
+
+def test_a_signal_before_the_loop_runs_ends_quietly(start: Start) -> None:
+    daemon = start("say('up')\ntime.sleep(600)\nasync def main(stop): pass")
+    daemon.heard("up")
+    daemon.send(signal.SIGHUP, signal.SIGINT)
+    assert daemon.wait() == (0, [])
+
+
+def test_sighup_reloads_and_a_bad_file_changes_nothing(start: Start) -> None:
+    daemon = start("""
+async def main(stop):
+    def bad():
+        raise ConfigError(["x (line 1): is wrong", "y (line 2): is wrong"])
+    stop.on_reload(bad)
+    stop.on_reload(lambda: say("reloaded"))
+    say("up")
+    await stop.wait()
+""")
+    daemon.heard("up")
+    daemon.send(signal.SIGHUP)
+    daemon.heard("reloaded")
+    daemon.send(signal.SIGTERM)
+    code, lines = daemon.wait()
+    assert code == 0
+    assert [line.split("daemon: ")[1] for line in lines] == [
+        "nothing reloaded: x (line 1): is wrong",
+        "nothing reloaded: y (line 2): is wrong",
+        "SIGTERM: ending",
+    ]
+
+
+def test_systemd_is_told_of_the_end(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(path))
+        systemd.settimeout(60)
+        daemon = start(WAITS, NOTIFY_SOCKET=str(path))
+        daemon.heard("up")
+        daemon.send(signal.SIGTERM)
+        assert systemd.recv(100) == b"STOPPING=1"
+        assert daemon.wait()[0] == 0
+
+
+def test_notify_reaches_a_path_and_an_abstract_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    abstract = f"stripecast-test-{os.getpid()}"
+    for bound, given in (
+        (str(tmp_path / "n"), str(tmp_path / "n")),
+        (f"\0{abstract}", f"@{abstract}"),
+    ):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(bound)
+            systemd.settimeout(60)
+            monkeypatch.setenv("NOTIFY_SOCKET", given)
+            notify("READY=1")
+            assert systemd.recv(100) == b"READY=1"
+
+
+def test_notify_without_systemd_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    notify("READY=1")
+
+
+async def test_stop_is_set_once_and_for_all() -> None:
+    stop = Stop()
+    assert not stop.is_set()
+    stop.set()
+    stop.set()
+    assert stop.is_set()
+    await asyncio.wait_for(stop.wait(), 60)
+
+
+async def test_a_reload_that_fails_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    called: list[int] = []
+
+    def bad() -> None:
+        raise ConfigError(["x: is wrong"])
+
+    stop = Stop()
+    stop.on_reload(bad)
+    stop.on_reload(lambda: called.append(1))
+    stop.reload()
+    assert called == [1]
+    assert caplog.messages == ["nothing reloaded: x: is wrong"]
+
+
+def test_a_port_that_is_taken_is_one_sentence_with_key_and_flag() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = Address(*taken.getsockname())
+        with pytest.raises(PortError) as refused, opening("rtsp", address):
+            socket.create_server(address)
+    assert str(refused.value) == (
+        f"cannot listen on {address} for rtsp: Address already in use; choose another address"
+        " with --rtsp HOST:PORT or the key rtsp (port 0: any free port)"
+    )
+    assert isinstance(refused.value, ProxyError)
+
+
+def test_a_name_that_is_no_address_is_one_sentence() -> None:
+    error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    sentence = r"cannot listen on host\.invalid:1 for http: Name or service not known; choose"
+    with pytest.raises(PortError, match=sentence), opening("http", Address("host.invalid", 1)):
+        raise error
