@@ -24,7 +24,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
 FIELDS = ("channel", "stripe", "node")
-"""Fields of a record that are written out; given by `bind` or `extra=`."""
+"""Fields that stand first; all others that `bind` or `extra=` give follow in their order."""
+
+_NO_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 _CREDENTIALS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,15}://)[^\s/]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -73,7 +75,7 @@ def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None) -
 
 
 class TextFormatter(logging.Formatter):
-    """`TIME LEVEL logger channel=… stripe=… node=…: message: error`."""
+    """`TIME LEVEL logger channel=… stripe=… node=… …: message: error`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a bug's traceback follows it."""
@@ -83,7 +85,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object: time, level, logger, message, and where known channel, stripe, node."""
+    """One JSON object: time, level, logger, message, and the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object on one line."""
@@ -107,7 +109,8 @@ def _time(record: logging.LogRecord) -> str:
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     values = vars(record)
-    return {name: values[name] for name in FIELDS if values.get(name) is not None}
+    names = dict.fromkeys((*FIELDS, *values))
+    return {name: values[name] for name in names if name in values and name not in _NO_FIELDS}
 
 
 def _message(record: logging.LogRecord) -> str:

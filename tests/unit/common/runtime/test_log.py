@@ -40,6 +40,12 @@ def test_a_bound_logger_can_be_bound_further(lines: io.StringIO) -> None:
     assert lines.getvalue().endswith("WARNING area channel=cam stripe=0 node=n1: gone\n")
 
 
+def test_any_field_is_written_the_known_ones_first(lines: io.StringIO) -> None:
+    log.configure("info", "text", lines)
+    logging.getLogger("area").info("listening", extra={"overlay": ":7854", "channel": "cam"})
+    assert lines.getvalue().endswith("INFO    area channel=cam overlay=:7854: listening\n")
+
+
 def test_json_has_the_same_in_fields(lines: io.StringIO) -> None:
     log.configure("info", "json", lines)
     log.bind(logging.getLogger("area"), channel="cam", stripe=0, node="n1").error('said "x"')
