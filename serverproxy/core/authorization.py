@@ -103,7 +103,7 @@ def _challenges(header: str) -> list[Challenge]:
     """Split a header that may hold several challenges; quoted commas do not count."""
     masked = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: "x" * len(quoted[0]), header)
     found = list(_SCHEME.finditer(masked))
-    ends = [scheme.start() for scheme in found[1:]] + [len(header)]
+    ends = [*(scheme.start() for scheme in found), len(header)][1:]
     return [
         Challenge(scheme[1].lower(), _fields(header[scheme.end() : end]))
         for scheme, end in zip(found, ends, strict=True)
