@@ -149,7 +149,9 @@ def _audio(seconds: int) -> tuple[bytes, list[bytes]]:
         shape.link_to(end)
         graph.configure()
         for _ in range(seconds * AUDIO_RATE // 1024):
-            for packet in stream.encode(graph.pull()):
+            frame = graph.pull()
+            assert isinstance(frame, av.AudioFrame)
+            for packet in stream.encode(frame):
                 out.mux(packet)
         for packet in stream.encode(None):
             out.mux(packet)
