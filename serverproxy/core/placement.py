@@ -1,0 +1,233 @@
+"""Where a node can hang: one search for newcomers, orphans, holes, Serve and giving back.
+
+Rules
+-----
+1. Whoever serves the stripe and can take a child takes the shallowest position that is free or held
+   by a leaf, in front of which it splices; everybody else the shallowest free slot.
+2. Where there is none, a newcomer gets in this order: Serve, shared, a repair slot. An orphan may
+   first be one above its parent's slots.
+3. All candidates give the same resulting depth (`zebra` does not look at depths). The first is
+   reserved: it counts as a child until the node reports its parent.
+4. Members which have not reported their own parent yet are candidates only where nobody else is.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from common.ids import ROOT, NodeId, Stripe
+from serverproxy.core.graph import Graph
+from serverproxy.core.shelves import Member, Shelf
+
+MAX_CANDIDATES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One parent that a node may choose."""
+
+    parent: NodeId
+    """ROOT for the server proxy."""
+    depth: int
+    """Depth that the node will have there."""
+    displaced: NodeId | None = None
+    """The leaf in whose place it comes, as the trees suppose (the parent decides); None: a slot."""
+    settled: bool = True
+    """False: the parent has not yet reported a parent of its own in this stripe, or hangs, in the
+    end, under such a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a node can go in one stripe."""
+
+    stripe: Stripe
+    candidates: tuple[Candidate, ...]
+    """One to ten; the first is reserved."""
+    shared: bool = False
+    """Somebody will have a child in a stripe that is not its own."""
+    serve: NodeId | None = None
+    """This node serves `stripe` from now on, to make room: tell it so."""
+
+
+@dataclass(slots=True)
+class Query:
+    """Who looks for a parent, and whom it shall not get."""
+
+    member: Member
+    stripe: Stripe
+    avoid: set[Member]
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search found, before it is reserved."""
+
+    parents: list[Member]
+    splice: bool = False
+    """Parents that are full hand over a leaf."""
+    shared: bool = False
+    serve: Member | None = None
+
+
+class Planner:
+    """Finds places and reserves them."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def find(self, query: Query) -> Found | None:
+        """Return the best place for a newcomer or an orphan."""
+        steps: list[Callable[[Query], Found | None]] = [
+            self.regular,
+            self.by_serve,
+            self.shared,
+            self._sharing_itself,
+            self.repair,
+        ]
+        if query.member.admitted:
+            steps.insert(1, self._overcommitted)
+        for step in steps:
+            found = step(query)
+            if found is not None:
+                return found
+        return None
+
+    def regular(self, query: Query) -> Found | None:
+        """Return free slots, or places of leaves for who can take the leaf under it."""
+        shelves = self._graph.shelves[query.stripe]
+        if self._takes_leaves(query):
+            return self._best([shelves.free, shelves.leafy], query, splice=True)
+        kept = self._graph.root not in query.avoid and self._keeps_root(query)
+        if kept:
+            query = Query(query.member, query.stripe, query.avoid | {self._graph.root})
+        return self._best([shelves.free], query)
+
+    def slots(self, query: Query) -> Found | None:
+        """Return free slots only."""
+        return self._best([self._graph.shelves[query.stripe].free], query)
+
+    def shared(self, query: Query) -> Found | None:
+        """Return free slots of nodes that serve another stripe."""
+        found = self._best([self._graph.shelves[query.stripe].spare], query)
+        if found is not None:
+            found.shared = True
+        return found
+
+    def by_serve(self, query: Query) -> Found | None:
+        """Return a node without children that can serve this stripe, and leave none short."""
+        graph = self._graph
+        for stripe in graph.stripes:
+            if stripe == query.stripe or graph.room(stripe) < 1:
+                continue
+            idle = graph.shelves[stripe].idle
+            for slots in idle.levels():
+                if slots > graph.room(stripe):
+                    break
+                for one in idle.at(slots):
+                    if self._is_ready(one, query):
+                        return Found([one], serve=one)
+        return None
+
+    def repair(self, query: Query) -> Found | None:
+        """Return the server proxy, if one of its repair slots is free."""
+        root = self._graph.root
+        if self._graph.reach(root, query.stripe) < 1 or not self.fits(root, query):
+            return None
+        return Found([root])
+
+    def reserve(self, query: Query, found: Found) -> Placement:
+        """Count `query.member` under the first parent found, and say where it can go."""
+        graph, stripe, member = self._graph, query.stripe, query.member
+        if found.serve is not None:
+            graph.assign(found.serve, stripe)
+        candidates = tuple(self._candidate(parent, query, found) for parent in found.parents)
+        parent, leaf = found.parents[0], candidates[0].displaced
+        graph.expect(member, stripe, parent)
+        if leaf is not None:
+            member.links[stripe].displaces = graph.members[leaf]
+            graph.expect(graph.members[leaf], stripe, member)
+        graph.flush()
+        shelves = graph.shelves[stripe]
+        for shelf in (shelves.free, shelves.leafy, shelves.over, shelves.spare):
+            shelf.used(parent)
+        serve = None if found.serve is None else found.serve.id
+        return Placement(stripe, candidates, found.shared, serve)
+
+    def fits(self, parent: Member, query: Query) -> bool:
+        """Whether `parent` may be a parent of `query.member`: not itself, its own, or below it."""
+        member, stripe = query.member, query.stripe
+        link = member.links[stripe]
+        if parent is member or parent is link.parent or parent in query.avoid:
+            return False
+        if not link.down and not link.children:
+            return True
+        below = self._graph.is_below(parent, member, stripe)
+        return not below and not self._graph.hangs_below(parent, member, stripe)
+
+    def _candidate(self, parent: Member, query: Query, found: Found) -> Candidate:
+        graph, stripe = self._graph, query.stripe
+        link = parent.links[stripe]
+        leaf = None
+        if found.splice and graph.free(parent, stripe) < 1:
+            leaf = graph.leaf_of(parent, stripe, but=query.member)
+        displaced = None if leaf is None else leaf.id
+        settled = parent.id == ROOT or not link.pending
+        return Candidate(parent.id, (link.depth or 0) + 1, displaced, settled)
+
+    def _takes_leaves(self, query: Query) -> bool:
+        serving = self._graph.serving(query.member, query.stripe)
+        return serving and self._graph.free(query.member, query.stripe) > 0
+
+    def _keeps_root(self, query: Query) -> bool:
+        """Whether a subtree waits for a place: a leaf at the server proxy would shut it out."""
+        link = query.member.links[query.stripe]
+        if query.member.serves == query.stripe or link.down:
+            return False
+        waiting = self._graph.loose[query.stripe]
+        return any(
+            one.admitted and one.serves == query.stripe and one is not query.member
+            for one in waiting
+        )
+
+    def _overcommitted(self, query: Query) -> Found | None:
+        return self._best([self._graph.shelves[query.stripe].over], query)
+
+    def _sharing_itself(self, query: Query) -> Found | None:
+        """Return places of leaves for who has a slot, but serves another stripe."""
+        free = self._graph.free(query.member, query.stripe)
+        if free < 1 or self._graph.serving(query.member, query.stripe):
+            return None
+        found = self._best([self._graph.shelves[query.stripe].leafy], query, splice=True)
+        if found is not None:
+            found.shared = True
+        return found
+
+    def _is_ready(self, one: Member, query: Query) -> bool:
+        link = one.links[query.stripe]
+        ready = link.depth is not None and not link.pending
+        return ready and self._graph.free(one, query.stripe) > 0 and self.fits(one, query)
+
+    def _best(
+        self, shelves: Sequence[Shelf], query: Query, *, splice: bool = False
+    ) -> Found | None:
+        for group in self._groups(shelves):
+            parents: list[Member] = []
+            for one in group:
+                if self.fits(one, query):
+                    parents.append(one)
+                    if len(parents) == MAX_CANDIDATES:
+                        break
+            if parents:
+                return Found(parents, splice)
+        return None
+
+    def _groups(self, shelves: Sequence[Shelf]) -> Iterator[Iterator[Member]]:
+        """Yield members that are as good as each other, the best first."""
+        if self._graph.policy == "zebra":
+            for shelf in shelves:
+                for key in shelf.levels():
+                    yield shelf.at(key)
+            return
+        keys = {key for shelf in shelves for key in shelf.levels()}
+        for key in sorted(keys):
+            yield (one for shelf in shelves for one in shelf.at(key))

@@ -1,0 +1,246 @@
+"""What the trees owe, and the moves that pay it.
+
+In this order: moves that are under way, the server proxy's repair slots, excess and shared
+children, a Serve for a stripe that is short, one move a stripe towards a lower tree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from common.ids import NodeId, Stripe
+from serverproxy.core.graph import Graph
+from serverproxy.core.placement import Candidate, Found, Placement, Planner, Query
+from serverproxy.core.shelves import Member
+
+TRIES = 8
+"""How many nodes are looked at before no one is found whose children can be moved first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Redirect `node` from `source` to the candidates of `placement`."""
+
+    node: NodeId
+    source: NodeId
+    placement: Placement
+
+    @property
+    def stripe(self) -> Stripe:
+        """The stripe in which it moves."""
+        return self.placement.stripe
+
+
+@dataclass(frozen=True, slots=True)
+class ServeNow:
+    """Tell `node` that its interior stripe is `stripe` now."""
+
+    node: NodeId
+    stripe: Stripe
+
+
+Remedy = Move | ServeNow
+
+
+def depth_bound(nodes: int) -> int:
+    """Return how deep a tree of so many nodes may be: ceil(log2(n / 2)) + 2."""
+    return max(0, (nodes - 1).bit_length() - 1) + 2
+
+
+class Remedies:
+    """Plans moves; reserves each of them."""
+
+    def __init__(self, graph: Graph, planner: Planner) -> None:
+        self._graph, self._planner = graph, planner
+
+    def due(self) -> list[Remedy]:
+        """Return every move that is asked for and not reported, and every new Serve."""
+        due: list[Remedy] = [
+            self._under_way(member, stripe)
+            for stripe in self._graph.stripes
+            for member in self._graph.moving[stripe]
+        ]
+        due += self._finish_yielding()
+        for member in sorted(self._graph.burdened, key=lambda one: one is not self._graph.root):
+            due += self._unburden(member)
+        for stripe in self._graph.stripes:
+            due += self._fill_up(stripe)
+        for stripe in self._graph.stripes:
+            due += self._lower(stripe)
+        return due
+
+    def _under_way(self, member: Member, stripe: Stripe) -> Move:
+        link = member.links[stripe]
+        up, source = link.up, link.parent
+        assert up is not None and source is not None  # noqa: PT018 (that is what moving means)
+        above = up.links[stripe]
+        depth = 0 if above.depth is None else above.depth
+        candidate = Candidate(up.id, depth + 1, None, settled=not above.pending)
+        shared = not self._graph.serving(up, stripe)
+        return Move(member.id, source.id, Placement(stripe, (candidate,), shared))
+
+    def _move(self, query: Query, found: Found) -> list[Remedy]:
+        source = query.member.links[query.stripe].parent
+        placement = self._planner.reserve(query, found)
+        moves: list[Remedy] = []
+        if placement.serve is not None:
+            moves.append(ServeNow(placement.serve, query.stripe))
+        if source is not None:
+            moves.append(Move(query.member.id, source.id, placement))
+        return moves
+
+    # --- excess, shared children, repair slots
+
+    def _unburden(self, member: Member) -> list[Remedy]:
+        graph, due = self._graph, list[Remedy]()
+        for stripe in graph.stripes:
+            foreign = member is not graph.root and stripe != member.serves
+            for child in self._children(member, stripe):
+                excess = graph.free(member, stripe) < 0
+                if not foreign and not excess:
+                    break
+                must = excess and member is not graph.root
+                due += self._send_away(child, stripe, must=must)
+        return due
+
+    def _children(self, member: Member, stripe: Stripe) -> list[Member]:
+        """Return children that can be asked to leave, those without children first."""
+        here = [c for c in member.links[stripe].down if c.links[stripe].parent is member]
+        return sorted(here, key=lambda child: bool(child.links[stripe].down))
+
+    def _send_away(self, child: Member, stripe: Stripe, *, must: bool) -> list[Remedy]:
+        query = Query(child, stripe, set())
+        found = self._planner.regular(query)
+        if found is None and must:
+            found = self._planner.by_serve(query) or self._planner.shared(query)
+        if found is not None:
+            return self._move(query, found)
+        return self._make_hole(child, stripe)
+
+    def _make_hole(self, child: Member, stripe: Stripe) -> list[Remedy]:
+        """Free a slot outside of a subtree, where the only free slots are inside it."""
+        graph = self._graph
+        if graph.moving[stripe]:
+            return []
+        query = Query(child, stripe, set())
+        for holder in self._holders(stripe):
+            leaf = graph.leaf_of(holder, stripe, but=child)
+            if leaf is None or not self._planner.fits(holder, query):
+                continue
+            leaf_query = Query(leaf, stripe, {holder})
+            found = self._planner.slots(leaf_query)
+            return [] if found is None else self._move(leaf_query, found)
+        return []
+
+    def _holders(self, stripe: Stripe) -> Iterator[Member]:
+        holder = self._graph.shelves[stripe].holder
+        for key in holder.levels():
+            yield from holder.at(key)
+
+    # --- stripes that are short
+
+    def _fill_up(self, stripe: Stripe) -> list[Remedy]:
+        graph = self._graph
+        if graph.room(stripe) >= 0 or any(one.yields == stripe for one in graph.yielding):
+            return []
+        one = idle_for(graph, stripe)
+        if one is not None:
+            graph.assign(one, stripe)
+            return [ServeNow(one.id, stripe)]
+        for one in self._nearly_idle(stripe):
+            moves = self._empty(one, stripe)
+            if moves:
+                return moves
+        return []
+
+    def _nearly_idle(self, stripe: Stripe) -> list[Member]:
+        """Return who could serve `stripe` if its children, all of them leaves, went elsewhere."""
+        graph, found = self._graph, list[Member]()
+        for other in graph.stripes:
+            shelf = graph.shelves[other].interior
+            for key in reversed(shelf.levels()):
+                for one in shelf.at(key):
+                    link = one.links[other]
+                    leaves = all(not child.links[other].down for child in link.down)
+                    here = len(link.children) == len(link.down)
+                    if leaves and here and can_serve(graph, one, stripe):
+                        found.append(one)
+                    if len(found) == TRIES:
+                        return found
+        return found
+
+    def _empty(self, one: Member, stripe: Stripe) -> list[Remedy]:
+        """Move the children of a node that shall serve another stripe; all or none."""
+        graph, own = self._graph, one.serves
+        if own is None:
+            return []
+        graph.yield_to(one, stripe)
+        moves: list[Remedy] = []
+        for child in list(one.links[own].down):
+            query = Query(child, own, {one})
+            found = self._planner.regular(query)
+            if found is None:
+                for moved in list(one.links[own].children):
+                    graph.release(moved, own)
+                graph.yield_to(one, None)
+                return []
+            moves += self._move(query, found)
+        return moves
+
+    def _finish_yielding(self) -> list[Remedy]:
+        graph, due = self._graph, list[Remedy]()
+        for one in list(graph.yielding):
+            own, stripe = one.serves, one.yields
+            if own is None or stripe is None:
+                continue
+            link = one.links[own]
+            if graph.room(stripe) >= 0 or graph.room(own) < one.slots:
+                graph.yield_to(one, None)
+            elif not link.children and not link.down:
+                graph.assign(one, stripe)
+                due.append(ServeNow(one.id, stripe))
+        return due
+
+    # --- depth
+
+    def _lower(self, stripe: Stripe) -> list[Remedy]:
+        """Move one of the deepest interior nodes up, where the tree is deeper than it need be."""
+        graph = self._graph
+        interior = graph.shelves[stripe].interior
+        levels = interior.levels()
+        if not levels or levels[-1] + 1 <= depth_bound(len(graph.members)):
+            return []
+        if graph.policy == "zebra" or graph.moving[stripe]:
+            return []
+        one = next(interior.at(levels[-1]))
+        if one.links[stripe].parent is None:
+            return []
+        query = Query(one, stripe, set())
+        if graph.free(one, stripe) < 1 and (leaf := graph.leaf_of(one, stripe)) is not None:
+            query = Query(leaf, stripe, {one})
+        found = self._planner.regular(query)
+        if found is None or self._depth(found, stripe) > levels[-1] - (query.member is one):
+            return []
+        return self._move(query, found)
+
+    def _depth(self, found: Found, stripe: Stripe) -> int:
+        depth = found.parents[0].links[stripe].depth
+        return 1 if depth is None else depth + 1
+
+
+def can_serve(graph: Graph, one: Member, stripe: Stripe) -> bool:
+    """Whether a Serve to `one` would leave no stripe short."""
+    own = one.serves
+    if own is None or own == stripe:
+        return False
+    return graph.room(own) >= one.slots and graph.room(stripe) + one.slots >= 0
+
+
+def idle_for(graph: Graph, stripe: Stripe) -> Member | None:
+    """Return a node without children whose Serve would leave no stripe short."""
+    for other in graph.stripes:
+        idle = graph.shelves[other].idle
+        for slots in idle.levels():
+            one = next(idle.at(slots))
+            if can_serve(graph, one, stripe):
+                return one
+    return None

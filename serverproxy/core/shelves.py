@@ -1,0 +1,116 @@
+"""Members of the trees, and the shelves on which they lie by what they can be used for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from common.ids import NodeId, Stripe
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """One member in one stripe."""
+
+    parent: "Member | None" = None
+    up: "Member | None" = None
+    children: "dict[Member, None]" = field(default_factory=dict)
+    down: "dict[Member, None]" = field(default_factory=dict)
+    leaving: int = 0
+    """Children that are moving elsewhere."""
+    depth: int | None = None
+    pending: bool = True
+    displaces: "Member | None" = None
+    """The leaf in whose place this member was put, until this member reports its parent."""
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One node, or the server proxy, in all trees."""
+
+    id: NodeId
+    slots: int
+    hard_limit: bool
+    links: tuple[Link, ...]
+    serves: Stripe | None = None
+    admitted: bool = False
+    """It was placed in all stripes once: from now on it is an orphan, no newcomer."""
+    yields: Stripe | None = None
+    """The stripe that it is to serve as soon as its children have left."""
+
+    @property
+    def load(self) -> int:
+        """Children over all stripes once every move is done."""
+        return sum([len(link.down) for link in self.links])
+
+    @property
+    def held(self) -> int:
+        """Children over all stripes, those on the way counted where they are and where they go."""
+        return sum([len(link.down) + link.leaving for link in self.links])
+
+    @property
+    def count(self) -> int:
+        """Children over all stripes, as reported."""
+        return sum([len(link.children) for link in self.links])
+
+
+class Shelf:
+    """Members that can be used in one way, by key; of one key the longest unused first."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Member, int] = {}
+        self._buckets: dict[int, dict[Member, None]] = {}
+
+    def put(self, member: Member, key: int | None) -> None:
+        """Let `member` lie under `key` only, or nowhere."""
+        old = self._keys.get(member)
+        if old == key:
+            return
+        if old is not None:
+            bucket = self._buckets[old]
+            del bucket[member]
+            if not bucket:
+                del self._buckets[old]
+        if key is None:
+            del self._keys[member]
+        else:
+            self._keys[member] = key
+            self._buckets.setdefault(key, {})[member] = None
+
+    def used(self, member: Member) -> None:
+        """Put `member` last among those with its key."""
+        key = self._keys.get(member)
+        if key is not None:
+            bucket = self._buckets[key]
+            del bucket[member]
+            bucket[member] = None
+
+    def levels(self) -> list[int]:
+        """Every key that has members, least first."""
+        return sorted(self._buckets)
+
+    def at(self, key: int) -> Iterator[Member]:
+        """Members under one key."""
+        return iter(self._buckets.get(key, ()))
+
+    def level(self, member: Member) -> int | None:
+        """Where `member` lies."""
+        return self._keys.get(member)
+
+
+class Shelves:
+    """What each member of one stripe can be used for."""
+
+    def __init__(self) -> None:
+        self.free = Shelf()
+        """Serves the stripe and has a free slot."""
+        self.leafy = Shelf()
+        """Serves it, is full, can take one for a moment, and has a leaf to hand over."""
+        self.over = Shelf()
+        """Serves it, is full, and can take one above its slots."""
+        self.spare = Shelf()
+        """Serves another stripe and has a free slot."""
+        self.holder = Shelf()
+        """Has a leaf under it in a slot of this stripe."""
+        self.interior = Shelf()
+        """Serves it; by depth."""
+        self.idle = Shelf()
+        """Serves it and has no child in it; by slots."""

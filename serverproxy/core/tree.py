@@ -1,0 +1,254 @@
+"""All distribution trees of one channel: one per stripe, each rooted at the server proxy.
+
+Rules
+-----
+1. Parents decide, reports follow: `attach` and `detach` are facts and win over every plan.
+2. `join` and `place` leave a reservation: the node, and the leaf in whose place it comes, count
+   where they are going until they report it, or `release` or `remove` drops it.
+3. `remedies` says what the trees owe (excess, shared children, repair slots, short stripes, depth).
+   Call it after every join, report and end, and now and then; it may be called at any time.
+4. `check` states the invariants; tests call it after every step.
+
+No socket, no clock, no randomness: of equals the longest unused comes first.
+"""
+
+from collections.abc import Collection
+
+from common.ids import ROOT, NodeId, Stripe
+from serverproxy.core.graph import Graph, LoopError, Policy, TreeError, UnknownNodeError
+from serverproxy.core.invariants import InvariantError, check
+from serverproxy.core.placement import Candidate, Placement, Planner, Query
+from serverproxy.core.remedies import Move, Remedies, Remedy, ServeNow
+from serverproxy.core.shelves import Member
+from serverproxy.core.treeview import TreeView
+
+__all__ = [
+    "Candidate",
+    "InvariantError",
+    "LoopError",
+    "Move",
+    "Placement",
+    "Policy",
+    "Remedy",
+    "ServeNow",
+    "TreeError",
+    "Trees",
+    "UnknownNodeError",
+]
+
+MAX_STRIPES = 2
+"""Design, section 5: more is refused until an issue asks for it."""
+
+
+class Trees(TreeView):
+    """All stripes of one channel; `check()` is the class invariant."""
+
+    def __init__(
+        self,
+        *,
+        stripes: int,
+        children_per_stripe: int = 1,
+        repair_slots: int = 1,
+        policy: Policy = "shallow",
+    ) -> None:
+        """Begin without nodes; ValueError with a sentence where a number is out of range."""
+        if not 1 <= stripes <= MAX_STRIPES:
+            raise ValueError(f"stripes is {stripes}: trees are built for 1 or 2 stripes")
+        if children_per_stripe < 1:
+            raise ValueError(f"children_per_stripe is {children_per_stripe}: it takes at least 1")
+        if repair_slots < 0:
+            raise ValueError(f"repair_slots is {repair_slots}: it takes at least 0")
+        super().__init__(Graph(stripes, children_per_stripe, repair_slots, policy))
+        self._planner = Planner(self._graph)
+        self._remedies = Remedies(self._graph, self._planner)
+
+    # --- nodes come and go
+
+    def add(self, node: NodeId, *, slots: int, hard_limit: bool) -> Stripe | None:
+        """Take a node in; return the stripe that it shall serve, None for one without slots.
+
+        It is in no tree yet: `join` or `attach` follows. UnknownNodeError where it is in already.
+        """
+        member = self._graph.enter(node, slots, hard_limit=hard_limit)
+        self._graph.assign(member, self._stripe_to_serve() if slots else None)
+        return member.serves
+
+    def set_slots(self, node: NodeId, slots: int, *, hard_limit: bool) -> Stripe | None:
+        """Change how many children a node can have; return the stripe that it serves now.
+
+        Slots that it has too few are excess: `remedies` says who shall leave.
+        """
+        member = self._find(node)
+        member.hard_limit = hard_limit
+        serves = member.serves if slots else None
+        if slots and serves is None:
+            serves = self._stripe_to_serve()
+        self._graph.assign(member, serves, slots)
+        return serves
+
+    def serve(self, node: NodeId, stripe: Stripe) -> None:
+        """Let `node` serve `stripe`, as it says or was told; children elsewhere become `shared`."""
+        self._graph.assign(self._find(node), stripe)
+
+    def remove(self, node: NodeId) -> list[tuple[NodeId, Stripe]]:
+        """Forget a node; return its children, the roots of detached subtrees now.
+
+        The tallest subtree comes first: place them in this order.
+        """
+        graph, member = self._graph, self._find(node)
+        orphans: list[tuple[int, NodeId, Stripe]] = []
+        for stripe in graph.stripes:
+            link = member.links[stripe]
+            for child in list(link.children):
+                orphans.append((self._height(child, stripe), child.id, stripe))
+                graph.hang(child, stripe, None)
+            for comer in list(link.down):
+                graph.release(comer, stripe)
+            graph.release(member, stripe)
+            graph.hang(member, stripe, None)
+            graph.expect(member, stripe, None)
+        graph.flush()
+        graph.clear(member)
+        graph.flush()
+        orphans.sort(key=lambda orphan: -orphan[0])
+        return [(child, stripe) for _, child, stripe in orphans]
+
+    def join(self, node: NodeId) -> dict[Stripe, Placement] | None:
+        """Place a newcomer in all stripes, or in none (None: full)."""
+        member = self._find(node)
+        own = member.serves
+        placed: dict[Stripe, Placement] = {}
+        for stripe in sorted(self._graph.stripes, key=lambda stripe: stripe != own):
+            placement = self.place(node, stripe)
+            if placement is None:
+                self._undo(node, placed)
+                return None
+            placed[stripe] = placement
+        member.admitted = True
+        return placed
+
+    def place(
+        self, node: NodeId, stripe: Stripe, *, avoid: Collection[NodeId] = ()
+    ) -> Placement | None:
+        """Find parents for a newcomer or an orphan with its subtree, and reserve the first.
+
+        A reservation that it has is dropped. None: there is no place now.
+        """
+        member = self._find(node)
+        self._graph.release(member, stripe)
+        self._graph.flush()
+        query = Query(member, stripe, self._known(avoid))
+        found = self._planner.find(query)
+        return None if found is None else self._planner.reserve(query, found)
+
+    def release(self, node: NodeId, stripe: Stripe) -> None:
+        """Drop the reservation of a node that is not going there."""
+        self._graph.release(self._find(node), stripe)
+        self._graph.flush()
+
+    # --- reports
+
+    def attach(self, node: NodeId, stripe: Stripe, parent: NodeId) -> None:
+        """Note that `node` hangs under `parent` now, with its whole subtree. Idempotent.
+
+        UnknownNodeError, LoopError: it cannot be so; nothing has changed.
+        """
+        graph, member, above = self._graph, self._find(node), self._graph.find(parent)
+        member_link = member.links[stripe]
+        if member_link.parent is above:
+            return
+        self._break_loop(member, stripe, above)
+        if member_link.up is above:
+            member_link.displaces = None
+            planned = True
+        else:
+            planned = member_link.displaces is not None
+            graph.release(member, stripe)
+        graph.hang(member, stripe, above)
+        member.admitted = True
+        self._crowd_out(above, stripe)
+        if planned or graph.serving(member, stripe):
+            self._expect_splice(member, stripe, above)
+        graph.flush()
+
+    def detach(self, node: NodeId, stripe: Stripe) -> None:
+        """Note that `node` has lost its parent: it is the root of a detached subtree now."""
+        self._graph.hang(self._find(node), stripe, None)
+        self._graph.flush()
+
+    # --- what is owed
+
+    def remedies(self) -> list[Remedy]:
+        """Say who shall move where and who shall serve what; a Move is listed until it is reported.
+
+        A Move is reserved. A ServeNow is in force at once and listed once: tell the node.
+        """
+        return self._remedies.due()
+
+    def check(self, *, settled: bool = True) -> None:
+        """Raise InvariantError unless the invariants of design 5 hold.
+
+        `settled=False` asks only for what holds at once, whatever was reported: 1.
+        """
+        check(self._graph, settled=settled)
+
+    # --- inside
+
+    def _known(self, nodes: Collection[NodeId]) -> set[Member]:
+        members = self._graph.members
+        known = {members[node] for node in nodes if node in members}
+        return known | {self._graph.root} if ROOT in nodes else known
+
+    def _stripe_to_serve(self) -> Stripe:
+        """Return the stripe with the least room; of equals the one with fewer interior nodes."""
+        graph = self._graph
+        return min(graph.stripes, key=lambda stripe: (graph.room(stripe), graph.interior[stripe]))
+
+    def _undo(self, node: NodeId, placed: dict[Stripe, Placement]) -> None:
+        for stripe, placement in placed.items():
+            self.release(node, stripe)
+            if placement.serve is not None:
+                others = (other for other in self._graph.stripes if other != stripe)
+                self.serve(placement.serve, next(others))
+
+    def _break_loop(self, member: Member, stripe: Stripe, above: Member) -> None:
+        """Make room for a report that closes a loop with moves whose reports are still to come."""
+        graph = self._graph
+        if graph.hangs_below(above, member, stripe) and graph.is_below(above, member, stripe):
+            raise LoopError(f"{member.id} cannot hang under {above.id}, which hangs under it")
+        while graph.hangs_below(above, member, stripe):
+            one = self._first_moving(above, member, stripe, reported=True)
+            graph.hang(one, stripe, None)
+        while graph.is_below(above, member, stripe):
+            graph.release(self._first_moving(above, member, stripe, reported=False), stripe)
+
+    def _first_moving(
+        self, start: Member, top: Member, stripe: Stripe, *, reported: bool
+    ) -> Member:
+        one = start
+        while one is not top:
+            link = one.links[stripe]
+            above = link.parent if reported else link.up
+            if link.up is not link.parent or above is None:
+                break
+            one = above
+        return one
+
+    def _crowd_out(self, parent: Member, stripe: Stripe) -> None:
+        """Drop reservations for slots that somebody else has taken."""
+        graph = self._graph
+        for each in graph.stripes if parent is not graph.root else (stripe,):
+            for comer in list(parent.links[each].down):
+                if graph.reach(parent, each) >= 0:
+                    return
+                if comer.links[each].parent is not parent:
+                    graph.release(comer, each)
+
+    def _expect_splice(self, member: Member, stripe: Stripe, parent: Member) -> None:
+        """Suppose that a parent above its slots will hand a leaf to the node that came."""
+        graph = self._graph
+        if graph.free(parent, stripe) >= 0 or graph.free(member, stripe) < 1:
+            return
+        leaf = graph.leaf_of(parent, stripe, but=member)
+        if leaf is not None:
+            graph.expect(leaf, stripe, member)
