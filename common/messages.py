@@ -242,6 +242,8 @@ class Serve(Message, frozen=True, tag="Serve"):
 
     serve: StripeNumber | None
     slots: Slots
+    addresses: Addresses
+    """Where other nodes find it: a late dial-back may have succeeded."""
 
 
 class Report(Message, frozen=True, tag="Report"):

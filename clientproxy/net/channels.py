@@ -32,7 +32,6 @@ class JoinedChannels:
         self.overlay = Address("", 0)
         """Where other nodes come to: to be set before the first join."""
         self._config = config
-        self._tasks: dict[Node, Tasks] = {}
         self._idle_since: dict[Node, float] = {}
         self._opening: dict[Node, int] = {}
 
@@ -44,7 +43,7 @@ class JoinedChannels:
                 raise ChannelUnavailableError(453, f"{MAX_CHANNELS} channels are joined already")
             tasks = Tasks()
             node = Node(channel, server, self._config, self.overlay, tasks)
-            self.nodes[channel, server], self._tasks[node] = node, tasks
+            self.nodes[channel, server] = node
             tasks.spawn(node.run(), name=f"node {channel}")
         return node
 
@@ -88,10 +87,9 @@ class JoinedChannels:
 
     async def _leave(self, channel: str, server: Address) -> None:
         node = self.nodes.pop((channel, server))
-        node.close()
         self._idle_since.pop(node, None)
         self._opening.pop(node, None)
-        await self._tasks.pop(node).close()
+        await node.close()
 
     async def close(self) -> None:
         """Leave all channels."""
@@ -115,8 +113,8 @@ class FirstMessage(Idle):
         match decode_first(text):
             case (Probe() | Attach()) as request:
                 for node in self._channels.nodes.values():
-                    if node.downlink is not None and node.accepts(request.group_key):
-                        node.downlink.asked(link, request)
+                    if node.stripes is not None and node.stripes.accepts(request.group_key):
+                        node.stripes.downlink.asked(link, request)
                         return
                 link.refuse("unknown_channel", f"channel {request.channel} is not joined here")
             case Hello(version=version, nonce=nonce):

@@ -36,9 +36,7 @@ class FeedStats:
 class MergedFeed:
     """A channel in merged order, with its history since the last keyframe (`events.Feed`)."""
 
-    def __init__(
-        self, channel: str, clock: GroupClock, *, reorder_timeout: float, history_bytes: int
-    ) -> None:
+    def __init__(self, channel: str, *, reorder_timeout: float, history_bytes: int) -> None:
         """Wait for `begin`; keep at most `history_bytes` of payload for late viewers."""
         self.stats = FeedStats()
         self.keyframe = 0
@@ -48,7 +46,7 @@ class MergedFeed:
         self.stream: Stream | None = None
         self.changed = asyncio.Event()
         """Set when the stream is known."""
-        self._channel, self._clock = channel, clock
+        self.channel, self.clock = channel, GroupClock()
         self._timeout, self._history_bytes = reorder_timeout, history_bytes
         self._reorder: Reorder | None = None
         self._viewers: list[Viewer] = []
@@ -160,7 +158,7 @@ class MergedFeed:
                 self._reorder.stats.lost - lost,
                 head,
                 self._timeout,
-                extra={"channel": self._channel},
+                extra={"channel": self.channel},
             )
             self._deliver(out)
             deadline = self._reorder.next_deadline()
@@ -194,7 +192,7 @@ class MergedFeed:
         self._measure(packets)
 
     def _measure(self, packets: Sequence[Packet]) -> None:
-        now_us = int(self._loop.time() * 1e6) + self._clock.offset_us
+        now_us = int(self._loop.time() * 1e6) + self.clock.offset_us
         self.delay = max(0.0, (now_us - packets[-1].capture_us) / 1e6)
         stats = self.stats
         stats.delivered += len(packets)
@@ -209,7 +207,7 @@ class MergedFeed:
         try:
             stream = decode_stream(packet.payload)
         except BadMessageError as error:
-            log.warning("epoch frame ignored: %s", error, extra={"channel": self._channel})
+            log.warning("epoch frame ignored: %s", error, extra={"channel": self.channel})
             return
         known = self.stream
         if known is None or (stream.epoch, stream.generation) != (known.epoch, known.generation):
@@ -227,7 +225,7 @@ class MergedFeed:
             for viewer in list(self._viewers):
                 viewer.source_restarted()
         else:
-            log.info("the source has other codecs now", extra={"channel": self._channel})
+            log.info("the source has other codecs now", extra={"channel": self.channel})
             viewers, self._viewers = self._viewers, []
             for viewer in viewers:
                 viewer.ended("the source has other codecs now")

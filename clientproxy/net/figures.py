@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from clientproxy.net.feed import DELAY_BUCKETS
 from clientproxy.net.node import Node
-from common.ids import Stripe
 
 
 class Figures:
@@ -14,30 +13,30 @@ class Figures:
         """Read this node."""
         self.channel = node.channel
         self._node = node
+        self._stripes = node.stripes
 
     @property
     def received_bytes(self) -> Sequence[int]:
         """RTP and RTCP bytes from parents, per stripe."""
-        return [stats.received_bytes for stats in self._node.stats]
+        return [] if self._stripes is None else [one.received_bytes for one in self._stripes.stats]
 
     @property
     def relayed_bytes(self) -> Sequence[int]:
         """RTP and RTCP bytes written to children, per stripe."""
-        return [] if self._node.downlink is None else self._node.downlink.stats.sent_bytes
+        return [] if self._stripes is None else self._stripes.downlink.stats.sent_bytes
 
     @property
     def overhead_bytes(self) -> Mapping[str, int]:
         """Bytes written besides the stream, by kind."""
         header = heartbeat = control = 0
-        if self._node.downlink is not None:
-            stats = self._node.downlink.stats
+        if self._stripes is not None:
+            stats = self._stripes.downlink.stats
             header, heartbeat, control = (
                 stats.header_bytes,
                 stats.heartbeat_bytes,
                 stats.control_bytes,
             )
-        if self._node.uplink is not None:
-            heartbeat += self._node.uplink.heartbeat_bytes
+            heartbeat += self._stripes.uplink.heartbeat_bytes
         return {
             "header": header,
             "heartbeat": heartbeat,
@@ -57,7 +56,9 @@ class Figures:
     @property
     def rejoins(self) -> Mapping[tuple[int, str], int]:
         """Parents lost, by stripe and reason."""
-        return {(int(stripe), reason): n for (stripe, reason), n in self._node.rejoins.items()}
+        if self._stripes is None:
+            return {}
+        return {(int(stripe), reason): n for (stripe, reason), n in self._stripes.rejoins.items()}
 
     @property
     def delay_buckets(self) -> tuple[list[tuple[str, float]], float]:
@@ -78,32 +79,36 @@ class Figures:
     @property
     def children(self) -> Sequence[int]:
         """Children, per stripe."""
-        downlink = self._node.downlink
-        if downlink is None:
+        if self._stripes is None:
             return []
-        return [len(downlink.children.of(Stripe(s))) for s in range(len(self._node.logs))]
+        children = self._stripes.downlink.children
+        return [len(children.of(stripe)) for stripe in self._stripes.stripes]
 
     def detail(self) -> dict[str, object]:
         """Return the node for the status API."""
         node = self._node
-        offer, uplink, downlink = node.offer, node.uplink, node.downlink
-        stripes = [Stripe(stripe) for stripe in range(len(node.logs))]
-        return {
+        known = {
             "channel": node.channel,
             "server": str(node.server),
-            "node": None if offer is None else offer.node,
-            "serve": node.serve,
-            "slots": 0 if downlink is None else downlink.children.slots,
             "joined": node.joined,
             "source_up": node.source_up,
-            "parents": [] if uplink is None else [uplink.search.parent(s) for s in stripes],
-            "children": []
-            if downlink is None
-            else [[child.node for child in downlink.children.of(s)] for s in stripes],
             "delay": node.feed.delay,
             "delivered": self.delivered,
             "lost": self.lost,
             "players": self.players,
             "head": node.feed.head,
             "waiting": node.feed.reorder_depth,
+        }
+        if self._stripes is None:
+            return known
+        uplink, children = self._stripes.uplink, self._stripes.downlink.children
+        return known | {
+            "node": self._stripes.offer.node,
+            "serve": self._stripes.serve,
+            "slots": children.slots,
+            "parents": [uplink.search.parent(stripe) for stripe in self._stripes.stripes],
+            "rtt": [uplink.rtt(stripe) for stripe in self._stripes.stripes],
+            "children": [
+                [child.node for child in children.of(stripe)] for stripe in self._stripes.stripes
+            ],
         }

@@ -10,9 +10,8 @@ Rules
 4. An orphan is never refused: without a place it is told when to ask again.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import (
@@ -23,107 +22,34 @@ from common.messages import (
     DetachedReport,
     FromNode,
     Leave,
-    Message,
     ParentLost,
     Redirect,
     Report,
     Serve,
     StripeCandidates,
-    StripeState,
 )
-from serverproxy.core.placement import Placement
-from serverproxy.core.tree import TreeError, Trees
+from serverproxy.core.members import (
+    Command,
+    ControlLost,
+    Event,
+    Forgotten,
+    Joined,
+    MakeOffer,
+    Reached,
+    Refuse,
+    Rejoined,
+    Send,
+    Told,
+)
+from serverproxy.core.tree import Move, Placement, ServeNow, TreeError, Trees
 
 AUTO_SLOTS_PER_STRIPE = 1.5
 ASK_AGAIN = 0.3
 """Seconds after which an orphan without a place asks again."""
 SETTLE_EVERY = 1.0
 """Seconds between two looks at what the trees owe: excess, shared, repair slots."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
-    """A node asks for its place; it has been dialled back."""
-
-    node: NodeId
-    addresses: tuple[str, ...]
-    """Where it can be reached; empty: nowhere."""
-    max_children: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejoined:
-    """A node that this server process knew comes back."""
-
-    node: NodeId
-    addresses: tuple[str, ...]
-    max_children: int | None
-    stripes: tuple[StripeState, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A message on a node's control link."""
-
-    node: NodeId
-    message: FromNode
-
-
-@dataclass(frozen=True, slots=True)
-class ControlLost:
-    """A node's control link has ended."""
-
-    node: NodeId
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A late dial-back succeeded."""
-
-    node: NodeId
-    addresses: tuple[str, ...]
-
-
-Event: TypeAlias = Joined | Rejoined | Told | ControlLost | Reached
-
-
-@dataclass(frozen=True, slots=True)
-class MakeOffer:
-    """Command: send the node its Offer."""
-
-    node: NodeId
-    serve: Stripe | None
-    slots: int
-    addresses: tuple[str, ...]
-    parents: tuple[StripeCandidates, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Command: refuse a join."""
-
-    node: NodeId
-    reason: str
-    sentence: str
-    retry_after: float
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Command: send a message to a node, if its control link is up."""
-
-    node: NodeId
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """Command: the node is in no tree any more."""
-
-    node: NodeId
-
-
-Command: TypeAlias = MakeOffer | Refuse | Send | Forgotten
+MAX_ASKED = 5
+"""Times that a node is asked to make the same move."""
 
 
 @dataclass(slots=True)
@@ -137,8 +63,6 @@ class Member:
     delivered: int = 0
     lost: int = 0
     away_since: float | None = None
-    attached: set[Stripe] = field(default_factory=set)
-    """Stripes in which it has reported a parent."""
 
 
 @dataclass(slots=True)
@@ -159,6 +83,7 @@ class Membership:
         self.stats = MembershipStats()
         self._stripes, self._away_grace = stripes, away_grace
         self._settle_at: float | None = None
+        self._asked: dict[tuple[NodeId, Stripe], int] = {}
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take an event; return what is to be done."""
@@ -208,7 +133,7 @@ class Membership:
     def _join(self, event: Joined) -> list[Command]:
         node = event.node
         slots, hard = self.slots(event.max_children, event.addresses)
-        serve = self.trees.add(node, slots=slots, hard_limit=hard)
+        self.trees.add(node, slots=slots, hard_limit=hard)
         placements = self.trees.join(node)
         if placements is None:
             self.trees.remove(node)
@@ -218,7 +143,10 @@ class Membership:
         self.stats.joins["ok"] += 1
         parents = tuple(self._candidates(s, placements[s]) for s in sorted(placements))
         serve = self.trees.serves(node)
-        return [MakeOffer(node, serve, slots, event.addresses, parents), *self._serve_changes()]
+        return [
+            MakeOffer(node, serve, slots, event.addresses, parents),
+            *self._placed(placements.values()),
+        ]
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
         node = event.node
@@ -244,18 +172,15 @@ class Membership:
         member.addresses = addresses
         slots, hard = self.slots(member.max_children, addresses)
         self.trees.set_slots(node, slots, hard_limit=hard)
-        return self._serve_changes() or [
-            Send(node, Serve(serve=self.trees.serves(node), slots=slots))
-        ]
+        return [self._serve(node)]
 
     # --- what nodes say
 
     def _told(self, node: NodeId, message: FromNode) -> list[Command]:
-        match message:
-            case Report():
-                return self._report(node, message)
-            case Leave():
-                return self._forget(node)
+        if isinstance(message, Report):
+            return self._report(node, message)
+        if isinstance(message, Leave):
+            return self._forget(node)
         if message.stripe >= self._stripes:
             return []
         stripe = Stripe(message.stripe)
@@ -275,13 +200,11 @@ class Membership:
         except TreeError:
             # A parent that is already forgotten: it will end, and the node will say so.
             return []
-        self.members[node].attached.add(stripe)
         return []
 
     def _detached(self, node: NodeId, stripe: Stripe, parent: NodeId) -> list[Command]:
         if self.trees.parent(node, stripe) == parent:
             self.trees.detach(node, stripe)
-            self.members[node].attached.discard(stripe)
         return []
 
     def _parent_lost(self, node: NodeId, message: ParentLost) -> list[Command]:
@@ -294,14 +217,14 @@ class Membership:
         commands: list[Command] = []
         if lost in self.members and self.members[lost].away_since is not None:
             commands += self._forget(lost)
-        avoid = {NodeId(tried) for tried in message.tried} | self._unfit(stripe)
+        avoid = {NodeId(tried) for tried in message.tried} | self._away()
         avoid.discard(ROOT)
         placement = self.trees.place(node, stripe, avoid=avoid)
         if placement is None:
             nobody = StripeCandidates(stripe, ())
             return [*commands, Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
         parents = self._candidates(stripe, placement)
-        return [*commands, Send(node, Candidates(parents=parents)), *self._serve_changes()]
+        return [*commands, Send(node, Candidates(parents=parents)), *self._placed([placement])]
 
     def _child_lost(self, node: NodeId, stripe: Stripe, child: NodeId) -> list[Command]:
         member = self.members.get(child)
@@ -333,17 +256,11 @@ class Membership:
 
     def _forget(self, node: NodeId) -> list[Command]:
         del self.members[node]
-        for child, stripe in self.trees.remove(node):
-            self.members[child].attached.discard(stripe)
+        self.trees.remove(node)
         return [Forgotten(node)]
 
-    def _unfit(self, stripe: Stripe) -> set[NodeId]:
-        """Return who is no candidate: gone from the control link, or not yet attached itself."""
-        return {
-            node
-            for node, member in self.members.items()
-            if member.away_since is not None or stripe not in member.attached
-        }
+    def _away(self) -> set[NodeId]:
+        return {n for n, member in self.members.items() if member.away_since is not None}
 
     def _candidates(self, stripe: Stripe, placement: Placement) -> StripeCandidates:
         known = []
@@ -358,14 +275,33 @@ class Membership:
                 )
         return StripeCandidates(stripe, tuple(known))
 
-    def _serve_changes(self) -> list[Command]:
-        return []
+    def _placed(self, placements: Iterable[Placement]) -> list[Command]:
+        """Tell those who serve another stripe from now on, to make room."""
+        return [self._serve(one.serve) for one in placements if one.serve is not None]
+
+    def _serve(self, node: NodeId) -> Send:
+        member, trees = self.members[node], self.trees
+        serve = Serve(serve=trees.serves(node), slots=trees.slots(node), addresses=member.addresses)
+        return Send(node, serve)
 
     def _settle(self) -> list[Command]:
-        return []
-
-    def _redirect(
-        self, node: NodeId, stripe: Stripe, parent: NodeId, placement: Placement
-    ) -> list[Command]:
-        targets = self._candidates(stripe, placement).candidates
-        return [Send(node, Redirect(stripe=stripe, parent=parent, targets=targets))]
+        """Say what the trees owe; a move that does not happen is planned anew."""
+        commands: list[Command] = []
+        asked = {}
+        for remedy in self.trees.remedies():
+            match remedy:
+                case ServeNow(node):
+                    commands.append(self._serve(node))
+                case Move(node, source, placement):
+                    key = (node, remedy.stripe)
+                    asked[key] = self._asked.get(key, 0) + 1
+                    if asked[key] > MAX_ASKED:
+                        del asked[key]
+                        self.trees.release(*key)
+                        continue
+                    parents = self._candidates(remedy.stripe, placement)
+                    targets = parents.candidates
+                    redirect = Redirect(stripe=remedy.stripe, parent=source, targets=targets)
+                    commands.append(Send(node, redirect))
+        self._asked = asked
+        return commands

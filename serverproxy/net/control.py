@@ -23,20 +23,20 @@ from common.messages import (
 )
 from common.runtime.link import Idle, Link, connect
 from common.runtime.tasks import Tasks
-from serverproxy.core.membership import (
+from serverproxy.core.members import (
     Command,
     ControlLost,
     Event,
     Forgotten,
     Joined,
     MakeOffer,
-    Membership,
     Reached,
     Refuse,
     Rejoined,
     Send,
     Told,
 )
+from serverproxy.core.membership import Membership
 from serverproxy.net.feed import ChannelFeed
 
 log = logging.getLogger(__name__)

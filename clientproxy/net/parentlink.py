@@ -1,0 +1,169 @@
+"""The link to one possible parent: connect, Probe, Attach, then frames and heartbeats."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from common.codec import decode_from_parent, encode_body
+from common.frame import FrameType, Heartbeat, Received, encode_control
+from common.ids import Address, NodeId, Stripe
+from common.messages import (
+    VERSION,
+    Attach,
+    Attached,
+    Candidate,
+    EndFrame,
+    Probe,
+    ProbeReply,
+    Redirect,
+    Refused,
+)
+from common.runtime.link import Idle, Link, connect
+
+
+class Owner(Protocol):
+    """Who takes what the link brings: the uplink."""
+
+    channel: str
+
+    def probed(self, link: "ParentLink", reply: ProbeReply, rtt: float) -> None:
+        """Take the answer to a probe."""
+
+    def accepted(self, link: "ParentLink", reply: Attached) -> None:
+        """Take a parent's yes."""
+
+    def sent_on(self, link: "ParentLink", targets: Sequence[Candidate]) -> None:
+        """Take a Redirect that answers Attach."""
+
+    def failed(self, link: "ParentLink", reason: str) -> None:
+        """Note that a candidate did not become a parent."""
+
+    def frames(self, link: "ParentLink", received: Received) -> None:
+        """Take what a parent sent."""
+
+    def ended(self, link: "ParentLink", reason: str) -> None:
+        """Note that an attached link ended."""
+
+
+class ParentLink(Idle):
+    """One link to a candidate, or to the parent that it became: from connecting to frames."""
+
+    def __init__(self, owner: Owner, stripe: Stripe, candidate: Candidate, group_key: str) -> None:
+        """Prepare; `dial` connects."""
+        self.stripe, self.node = stripe, NodeId(candidate.node)
+        self.is_attached = False
+        self.beat_at = self.rtt = 0.0
+        self._owner, self._group_key = owner, group_key
+        self._loop = asyncio.get_running_loop()
+        self._link: Link | None = None
+        self._request: Callable[[], Attach] | None = None
+        self._began = self._loop.time()
+        self._given_up = False
+        self._peer_us = 0
+        self.newest = 0
+        """Newest sequence number that the parent told."""
+
+    @property
+    def heard(self) -> float:
+        """Loop time at which the parent was last heard."""
+        return self._began if self._link is None else self._link.heard
+
+    async def dial(self, addresses: Sequence[Address]) -> None:
+        """Connect to the first address that answers and say what is to be said."""
+        why = "no address"
+        for address in addresses:
+            try:
+                link = await connect(address, self)
+            except OSError as error:
+                why = f"{address}: {error!r}"
+                continue
+            if self._given_up:
+                link.abort("dropped")
+                return
+            self._link = link
+            if self._request is not None:
+                link.send(self._request())
+            else:
+                self._began = self._loop.time()
+                link.send(
+                    Probe(version=VERSION, channel=self._owner.channel, group_key=self._group_key)
+                )
+            return
+        if not self._given_up:
+            self._owner.failed(self, why)
+
+    def ask(self, request: Callable[[], Attach]) -> None:
+        """Send Attach, as soon as there is a connection."""
+        self._request = request
+        if self._link is not None:
+            self._link.send(request())
+
+    def beat(self, newest: int, keyframe: int, now: float) -> int:
+        """Send a heartbeat; return its bytes."""
+        self.beat_at = now
+        now_us = int(now * 1e6)
+        echo = self._peer_us + now_us if self._peer_us else 0
+        data = Heartbeat(newest, keyframe, now_us, max(0, echo), False).encode()
+        if self._link is not None:
+            self._link.write(data)
+        return len(data)
+
+    def heard_beat(self, beat: Heartbeat, now: float) -> None:
+        """Take a parent's heartbeat."""
+        self._peer_us = beat.time_us - int(now * 1e6)
+        self.newest = max(self.newest, beat.newest)
+        if beat.echo_us:
+            self.rtt = max(0.0, now - beat.echo_us / 1e6)
+
+    def bye(self, reason: str) -> None:
+        """End an attached link in good order."""
+        self._given_up = True
+        if self._link is not None:
+            if self.is_attached:
+                self._link.write(encode_control(FrameType.BYE, encode_body(EndFrame(reason))))
+            self._link.handler = Idle()
+            self._link.close(reason)
+
+    def abandon(self) -> None:
+        """Close the link with a candidate that is not wanted."""
+        self._given_up = True
+        if self._link is not None:
+            self._link.handler = Idle()
+            self._link.abort("dropped")
+
+    def give_up(self, reason: str) -> None:
+        """End a link that has gone bad, and say so."""
+        if self._link is not None:
+            self._link.handler = Idle()
+            self._link.abort(reason)
+        self._owner.ended(self, reason)
+
+    # --- Handler
+
+    def message(self, link: Link, text: bytes) -> None:
+        """Conform to Handler."""
+        match decode_from_parent(text):
+            case ProbeReply() as reply:
+                self.rtt = self._loop.time() - self._began
+                self._owner.probed(self, reply, self.rtt)
+            case Attached() as reply:
+                self.is_attached = True
+                link.begin_frames()
+                self._owner.accepted(self, reply)
+            case Redirect(targets=targets):
+                self.abandon()
+                self._owner.sent_on(self, targets)
+            case Refused(reason=reason, sentence=sentence):
+                self.abandon()
+                self._owner.failed(self, f"{reason}: {sentence}")
+
+    def frames(self, link: Link, received: Received) -> None:
+        """Conform to Handler."""
+        self._owner.frames(self, received)
+
+    def lost(self, link: Link, reason: str) -> None:
+        """Conform to Handler."""
+        if self.is_attached:
+            self._owner.ended(self, reason)
+        else:
+            self._owner.failed(self, reason)

@@ -1,0 +1,261 @@
+"""The stripes of one node: from the parents' links into the logs, to the children, into the merge.
+
+One object lives as long as the server process that gave the node its place.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from clientproxy.config import ClientConfig
+from clientproxy.net.feed import MergedFeed
+from clientproxy.net.uplink import Uplink
+from common.children import Children
+from common.errors import BadFrameError
+from common.frame import FrameType, Received
+from common.ids import Address, NodeId, Stripe
+from common.messages import (
+    VERSION,
+    Attach,
+    Attached,
+    AttachedReport,
+    ChildLost,
+    Offer,
+    ParentLost,
+    PathEntry,
+    StripeReport,
+    StripeState,
+)
+from common.runtime.downlink import Downlink
+from common.runtime.tasks import Tasks
+from common.stripelog import StripeLog
+
+log = logging.getLogger(__name__)
+
+Tell: TypeAlias = Callable[[AttachedReport | ParentLost | ChildLost], None]
+
+ORDERLY = frozenset({"bye", "moved", "redirected", "left", "replaced"})
+"""Ends of a child's link that nobody needs to repair."""
+
+
+@dataclass(slots=True)
+class StripeStats:
+    """Counts of one stripe."""
+
+    received_bytes: int = 0
+    """RTP and RTCP bytes in data frames."""
+    received: int = 0
+    holes: int = 0
+    """Packets that no parent had any more."""
+
+
+class Stripes:
+    """All stripes of one node (`uplink.Membership`, `downlink.Upstream`)."""
+
+    def __init__(
+        self,
+        offer: Offer,
+        server: Address,
+        config: ClientConfig,
+        feed: MergedFeed,
+        tell: Tell,
+    ) -> None:
+        """Begin with empty logs and without parents, as the offer says."""
+        self.offer, self.serve = offer, offer.serve
+        self.logs = [
+            StripeLog(max_bytes=config.log_bytes, max_age=config.log_time)
+            for _ in range(offer.stripes)
+        ]
+        self.stats = [StripeStats() for _ in self.logs]
+        self.rejoins: dict[tuple[Stripe, str], int] = {}
+        """Parents lost, by stripe and reason."""
+        self._tasks = Tasks()
+        self._channel, self._feed, self._tell = feed.channel, feed, tell
+        self._paths: list[tuple[PathEntry, ...] | None] = [None] * offer.stripes
+        self._closed = False
+        children = Children(slots=offer.slots, hard_limit=config.max_children is not None)
+        self.downlink = Downlink(self._channel, self.logs, children, self)
+        self.uplink = Uplink(
+            self._channel,
+            server,
+            self,
+            self._tasks,
+            group_key=offer.group_key,
+            stripes=offer.stripes,
+        )
+
+    @property
+    def stripes(self) -> list[Stripe]:
+        """All stripe numbers."""
+        return [Stripe(number) for number in range(len(self.logs))]
+
+    @property
+    def attached(self) -> bool:
+        """Every stripe has a parent."""
+        return self.uplink.search.attached
+
+    def serving(self, serve: int | None, slots: int) -> None:
+        """Note what the server proxy wants this node to serve."""
+        self.serve = serve
+        self.downlink.children.slots = slots
+
+    def tick(self, seconds: float) -> None:
+        """Do what is due on all stripe links."""
+        self.uplink.tick()
+        self.downlink.tick(seconds)
+
+    async def close(self, reason: str) -> None:
+        """Hand the children over, say bye to the parents, end all stripe links."""
+        self._closed = True
+        self.downlink.hand_over()
+        self.uplink.close()
+        self.downlink.close(reason)
+        await self._tasks.close()
+
+    def states(self) -> tuple[StripeState, ...]:
+        """Return how the node hangs in each tree, for Rejoin."""
+        return tuple(
+            StripeState(
+                stripe,
+                self.serve == stripe,
+                self.uplink.search.parent(stripe),
+                tuple(child.node for child in self.downlink.children.of(stripe)),
+                self.newest(stripe),
+            )
+            for stripe in self.stripes
+        )
+
+    def reports(self) -> tuple[StripeReport, ...]:
+        """Return the figures of each stripe, for Report."""
+        return tuple(
+            StripeReport(
+                stripe,
+                self.uplink.search.parent(stripe),
+                self._feed.delay,
+                self.stats[stripe].received,
+                self.stats[stripe].holes,
+                self.uplink.lag(stripe),
+                tuple(child.node for child in self.downlink.children.of(stripe)),
+            )
+            for stripe in self.stripes
+        )
+
+    # --- Membership: the links to parents
+
+    def attach_request(self, stripe: Stripe, *, orphan: bool, visited: tuple[str, ...]) -> Attach:
+        """Conform to uplink.Membership."""
+        newest = self.logs[stripe].newest
+        return Attach(
+            version=VERSION,
+            channel=self._channel,
+            stripe=stripe,
+            node=self.offer.node,
+            group_key=self.offer.group_key,
+            serve=self.serve,
+            slots=self.downlink.children.slots,
+            addresses=self.offer.addresses,
+            start=self._feed.head if newest is None else newest + 1,
+            orphan=orphan,
+            visited=visited,
+        )
+
+    def newest(self, stripe: Stripe) -> int:
+        """Conform to uplink.Membership."""
+        return self.logs[stripe].newest or 0
+
+    def keyframe(self) -> int:
+        """Conform to uplink.Membership."""
+        return self._feed.keyframe
+
+    def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:
+        """Conform to uplink.Membership: into the log, to the children, into the merge."""
+        stripes, last = len(self.logs), -1
+        for packet in received.packets:
+            if packet.seq % stripes != stripe or packet.seq <= last:
+                raise BadFrameError(f"sequence number {packet.seq} in stripe {stripe}")
+            last = packet.seq
+        new = self.logs[stripe].append(received.packets, received.frames)
+        if not new:
+            return
+        self.downlink.appended(stripe)
+        stats = self.stats[stripe]
+        stats.received += len(new)
+        stats.received_bytes += sum(
+            len(packet.payload) for packet in new if packet.type == FrameType.DATA
+        )
+        self._feed.take(new)
+
+    def attached_to(self, stripe: Stripe, parent: NodeId, reply: Attached) -> None:
+        """Conform to uplink.Membership."""
+        newest, stripes = self.logs[stripe].newest, len(self.logs)
+        expected = self._feed.head if newest is None else newest + stripes
+        extra = self._extra(stripe)
+        log.info("attached to %s from sequence number %d on", parent, reply.first, extra=extra)
+        if reply.first < expected + stripes:
+            return
+        if self._feed.stats.delivered == 0:
+            self._feed.skip_to(reply.first)
+            return
+        hole = (reply.first - expected) // stripes
+        self.stats[stripe].holes += hole
+        log.warning(
+            "%s has nothing before %d: %d packets are missing",
+            parent,
+            reply.first,
+            hole,
+            extra=extra,
+        )
+
+    def path_changed(self, stripe: Stripe, path: Sequence[PathEntry] | None) -> None:
+        """Conform to uplink.Membership: tell the children, and leave a cycle at once."""
+        if path is None:
+            self._paths[stripe] = None
+            return
+        if any(entry.node == self.offer.node for entry in path):
+            self.uplink.give_up(stripe, "loop")
+            return
+        own = (*path, PathEntry(self.offer.node, self.offer.addresses))
+        if own != self._paths[stripe]:
+            self._paths[stripe] = own
+            self.downlink.path_changed(stripe)
+
+    def parent_lost(self, stripe: Stripe, parent: NodeId, reason: str) -> None:
+        """Conform to uplink.Membership."""
+        self.rejoins[stripe, reason] = self.rejoins.get((stripe, reason), 0) + 1
+        log.info("parent %s lost: %s", parent, reason, extra=self._extra(stripe))
+
+    def tell(self, message: AttachedReport | ParentLost) -> None:
+        """Conform to uplink.Membership."""
+        self._tell(message)
+
+    # --- Upstream: the links to children
+
+    def path(self, stripe: Stripe) -> Sequence[PathEntry] | None:
+        """Conform to downlink.Upstream."""
+        return self._paths[stripe]
+
+    def newest_keyframe(self) -> int:
+        """Conform to downlink.Upstream."""
+        return self._feed.keyframe
+
+    def accepts(self, group_key: str) -> bool:
+        """Conform to downlink.Upstream."""
+        return group_key == self.offer.group_key and not self._closed
+
+    def delay(self) -> float:
+        """Conform to downlink.Upstream."""
+        return self._feed.delay
+
+    def child_taken(self, stripe: Stripe, node: NodeId) -> None:
+        """Conform to downlink.Upstream."""
+        log.info("feeds %s", node, extra=self._extra(stripe))
+
+    def child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
+        """Conform to downlink.Upstream."""
+        log.info("child %s gone: %s", node, reason, extra=self._extra(stripe))
+        if reason not in ORDERLY:
+            self._tell(ChildLost(stripe=stripe, child=node, reason=reason))
+
+    def _extra(self, stripe: Stripe) -> dict[str, object]:
+        return {"channel": self._channel, "stripe": stripe, "node": self.offer.node}

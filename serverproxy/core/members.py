@@ -1,0 +1,92 @@
+"""What happens to the members of a channel, and what `Membership` says is to be done."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from common.ids import NodeId, Stripe
+from common.messages import FromNode, Message, StripeCandidates, StripeState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A node asks for its place; it has been dialled back."""
+
+    node: NodeId
+    addresses: tuple[str, ...]
+    """Where it can be reached; empty: nowhere."""
+    max_children: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejoined:
+    """A node that this server process knew comes back."""
+
+    node: NodeId
+    addresses: tuple[str, ...]
+    max_children: int | None
+    stripes: tuple[StripeState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message on a node's control link."""
+
+    node: NodeId
+    message: FromNode
+
+
+@dataclass(frozen=True, slots=True)
+class ControlLost:
+    """A node's control link has ended."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A late dial-back succeeded."""
+
+    node: NodeId
+    addresses: tuple[str, ...]
+
+
+Event: TypeAlias = Joined | Rejoined | Told | ControlLost | Reached
+
+
+@dataclass(frozen=True, slots=True)
+class MakeOffer:
+    """Command: send the node its Offer."""
+
+    node: NodeId
+    serve: Stripe | None
+    slots: int
+    addresses: tuple[str, ...]
+    parents: tuple[StripeCandidates, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Command: refuse a join."""
+
+    node: NodeId
+    reason: str
+    sentence: str
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Command: send a message to a node, if its control link is up."""
+
+    node: NodeId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Command: the node is in no tree any more."""
+
+    node: NodeId
+
+
+Command: TypeAlias = MakeOffer | Refuse | Send | Forgotten
