@@ -1,6 +1,6 @@
 """What happens to the members of a channel, and what `Membership` says is to be done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from common.ids import NodeId, Stripe
@@ -90,3 +90,24 @@ class Forgotten:
 
 
 Command: TypeAlias = MakeOffer | Refuse | Send | Forgotten
+
+
+@dataclass(slots=True)
+class Member:
+    """What is known of one node."""
+
+    addresses: tuple[str, ...]
+    max_children: int | None
+    delay: float = 0.0
+    players: int = 0
+    delivered: int = 0
+    lost: int = 0
+    away_since: float | None = None
+
+
+@dataclass(slots=True)
+class MembershipStats:
+    """Counts since the start."""
+
+    joins: dict[str, int] = field(default_factory=lambda: {"ok": 0, "full": 0})
+    parents_lost: dict[str, int] = field(default_factory=dict)

@@ -11,7 +11,6 @@ Rules
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import (
@@ -35,6 +34,8 @@ from serverproxy.core.members import (
     Forgotten,
     Joined,
     MakeOffer,
+    Member,
+    MembershipStats,
     Reached,
     Refuse,
     Rejoined,
@@ -50,27 +51,6 @@ SETTLE_EVERY = 1.0
 """Seconds between two looks at what the trees owe: excess, shared, repair slots."""
 MAX_ASKED = 5
 """Times that a node is asked to make the same move."""
-
-
-@dataclass(slots=True)
-class Member:
-    """What is known of one node."""
-
-    addresses: tuple[str, ...]
-    max_children: int | None
-    delay: float = 0.0
-    players: int = 0
-    delivered: int = 0
-    lost: int = 0
-    away_since: float | None = None
-
-
-@dataclass(slots=True)
-class MembershipStats:
-    """Counts since the start."""
-
-    joins: dict[str, int] = field(default_factory=lambda: {"ok": 0, "full": 0})
-    parents_lost: dict[str, int] = field(default_factory=dict)
 
 
 class Membership:
@@ -183,7 +163,14 @@ class Membership:
             return self._forget(node)
         if message.stripe >= self._stripes:
             return []
-        stripe = Stripe(message.stripe)
+        return self._hangs(node, Stripe(message.stripe), message)
+
+    def _hangs(
+        self,
+        node: NodeId,
+        stripe: Stripe,
+        message: AttachedReport | DetachedReport | ParentLost | ChildLost,
+    ) -> list[Command]:
         match message:
             case AttachedReport(parent=parent):
                 return self._attached(node, stripe, NodeId(parent))

@@ -1,0 +1,192 @@
+"""What one child of a node, or of the server proxy, is fed: a cursor in the log of its stripe."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from common.codec import encode_body
+from common.frame import HEADER_BYTES, FrameType, Heartbeat, encode_control
+from common.ids import NodeId, Stripe
+from common.messages import EndFrame, Part, Path, PathEntry
+from common.runtime.link import Link
+from common.stripelog import StripeLog
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_AFTER_US = 100_000
+"""A link that has sent nothing for this long sends a heartbeat."""
+SILENT_AFTER = 10.0
+"""Seconds after which a child that says nothing is given up."""
+BURST_BYTES = 256 << 10
+"""What a newcomer may get at once before its catching up is paced."""
+CATCH_UP_RATE = 3
+"""A child catches up at most so many times as fast as its stripe flows."""
+LEAST_SHARE_BYTES = 64 << 10
+LIVE_BYTES = 1 << 20
+"""The most that is written to a child at once."""
+SKIP_WINDOW = 60.0
+"""A child that falls off the log twice within so many seconds is detached."""
+SKIP_BEHIND_US = 2_000_000
+
+
+class Upstream(Protocol):
+    """What a parent knows of its own place in a stripe."""
+
+    def path(self, stripe: Stripe) -> Sequence[PathEntry] | None:
+        """Return the path from the server proxy to this parent itself; None: detached."""
+
+    def newest_keyframe(self) -> int:
+        """Return the newest sequence number that starts a keyframe; 0: none."""
+
+    def accepts(self, group_key: str) -> bool:
+        """Return whether this is the channel's group key, the current or the previous one."""
+
+    def delay(self) -> float:
+        """Return the seconds from capture to delivery here."""
+
+    def child_taken(self, stripe: Stripe, node: NodeId) -> None:
+        """Note a new child."""
+
+    def child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
+        """Note that a child is gone; `bye` is an orderly end."""
+
+
+@dataclass(slots=True)
+class DownlinkStats:
+    """Counts since the start, per stripe where a list."""
+
+    sent_bytes: list[int]
+    """RTP and RTCP bytes in data frames written to children."""
+    header_bytes: int = 0
+    heartbeat_bytes: int = 0
+    control_bytes: int = 0
+    skipped: int = 0
+    """Sequence numbers that slow children were skipped over."""
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+class Place(NamedTuple):
+    """Which child in which tree, as the log lines say it."""
+
+    channel: str
+    stripe: Stripe
+    node: NodeId
+
+
+class ChildFeed:
+    """One child's link and cursor.
+
+    New frames go out as soon as they are there once the child is `live`; before that it catches
+    up with a bounded share each tick. A child that falls off the tail of the log is skipped
+    forward, and the second time within `SKIP_WINDOW` detached.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        place: Place,
+        own: StripeLog,
+        upstream: Upstream,
+        stats: DownlinkStats,
+        *,
+        start: int,
+    ) -> None:
+        """Begin at sequence number `start`."""
+        self.link, self.node, self.stripe, self.cursor = link, place.node, place.stripe, start
+        self.live = False
+        """It has all there is, but for what its link does not take yet."""
+        self.redirected_at: float | None = None
+        self.reason = "closed"
+        """Why the link will have ended."""
+        self._log, self._upstream, self._stats = own, upstream, stats
+        self._extra = place._asdict()
+        self._budget = BURST_BYTES
+        self._sent_us = 0
+        self._peer_us = 0
+        self._skipped_at: float | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def feed(self) -> None:
+        """Write what there is."""
+        if self.live:
+            self._write(LIVE_BYTES)
+        elif self._budget > 0:
+            self._budget -= self._write(self._budget)
+
+    def catch_up(self, seconds: float) -> None:
+        """Give a child that is behind its share of `seconds`."""
+        if not self.live:
+            share = int(CATCH_UP_RATE * self._log.rate_bytes * seconds)
+            self._budget = max(LEAST_SHARE_BYTES, share)
+            self.feed()
+
+    def send(self, kind: FrameType, body: Part | Path) -> None:
+        """Write a frame of the link itself."""
+        data = encode_control(kind, encode_body(body))
+        self.link.write(data)
+        self._stats.control_bytes += len(data)
+
+    def end(self, reason: str) -> None:
+        """Say why and close."""
+        self.reason = reason
+        self.send(FrameType.END, EndFrame(reason))
+        self.link.close(reason)
+
+    def heard(self, beat: Heartbeat) -> bool:
+        """Take a heartbeat of the child; return whether it has received all there is."""
+        self._peer_us = beat.time_us - self._now_us()
+        return self.live and (self._log.newest is None or beat.newest + 1 >= self.cursor)
+
+    def beat(self) -> None:
+        """Send a heartbeat if nothing has been sent for a while; give up a silent child."""
+        now_us = self._now_us()
+        if self._loop.time() - self.link.heard > SILENT_AFTER:
+            self.reason = "silent"
+            self.link.abort("silent")
+        if now_us - self._sent_us < HEARTBEAT_AFTER_US or self.link.paused:
+            return
+        data = Heartbeat(
+            newest=self._log.newest or 0,
+            keyframe=self._upstream.newest_keyframe(),
+            time_us=now_us,
+            echo_us=max(0, self._peer_us + now_us) if self._peer_us else 0,
+            starved=self._upstream.path(self.stripe) is None,
+        ).encode()
+        self.link.write(data)
+        self._stats.heartbeat_bytes += len(data)
+        self._sent_us = now_us
+
+    def _write(self, most: int) -> int:
+        """Write at most about `most` bytes; return how many."""
+        if self.cursor < self._log.floor:
+            self._skip()
+        wrote = 0
+        while wrote < most and not self.link.paused and not self.link.closed:
+            data, self.cursor, count = self._log.read(self.cursor, most)
+            if not data:
+                self.live = True
+                break
+            wrote += len(data)
+            self._stats.sent_bytes[self.stripe] += len(data) - count * HEADER_BYTES
+            self._stats.header_bytes += count * HEADER_BYTES
+            self.link.write(data)
+        if wrote:
+            self._sent_us = self._now_us()
+        return wrote
+
+    def _skip(self) -> None:
+        now = self._loop.time()
+        if self._skipped_at is not None and now - self._skipped_at < SKIP_WINDOW:
+            self.end("too_slow")
+            return
+        live = self._log.since_capture(self._log.newest_capture_us - SKIP_BEHIND_US)
+        to = max(live, self._upstream.newest_keyframe(), self._log.floor)
+        skipped = to - self.cursor
+        self._stats.skipped += skipped
+        log.warning("child is too slow: %d sequence numbers skipped", skipped, extra=self._extra)
+        self.cursor, self._skipped_at = to, now
+
+    def _now_us(self) -> int:
+        return int(self._loop.time() * 1e6)
