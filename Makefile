@@ -57,6 +57,7 @@ fuzz: setup ## Property and fuzz tests with many more examples (bounded)
 
 cov: setup ## Coverage of the fast tests and the integration tests
 	@$(BIN)/coverage run -m pytest -q $(FAST) $(wildcard tests/integration)
+	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
 bench: setup ## Measure what docs/performance.md quotes
@@ -72,5 +73,5 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		--constraints requirements-dev.lock --generate-hashes --no-header --no-annotate -o requirements.lock
 
 clean: ## Remove .venv and all caches
-	@rm -rf .venv .coverage .*_cache .hypothesis dist
+	@rm -rf .venv .coverage* .*_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -49,8 +49,6 @@ def _listen_address(value: object) -> object:
 
 
 def _peer_address(value: object) -> Address:
-    if isinstance(value, Address):
-        return value
     if isinstance(value, str):
         return Address.parse(value, 0)
     raise PydanticCustomError("value_error", "{error}", {"error": f"{quoted(value)} {_AS_TEXT}"})

@@ -120,3 +120,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except ConfigError:
         return
     assert all(isinstance(key, str) for key in document.values)
+
+
+def test_each_fault_of_a_file_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("a: 1\na: 2\nb: 1\nb: 2\n")
+    with pytest.raises(ConfigError) as refused:
+        strictyaml.read(file)
+    assert refused.value.faults == [
+        f"{file}: a (line 2): stands in line 1 already: keep one of them",
+        f"{file}: b (line 4): stands in line 3 already: keep one of them",
+    ]
