@@ -1,0 +1,176 @@
+"""A scripted RTSP client on one connection: says what a test writes, keeps all that comes."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from common.ids import Address
+
+DEADLINE = 20.0
+"""Seconds that a test waits for what should come at once."""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once a condition holds that no event tells."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+class Reply(NamedTuple):
+    """A response; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def session(self) -> str:
+        return self.headers["session"].partition(";")[0]
+
+
+class Frame(NamedTuple):
+    """An interleaved packet."""
+
+    channel: int
+    payload: bytes
+
+
+@dataclass
+class Talk:
+    """One connection; `async with Talk(address)`."""
+
+    address: Address
+    host: str = "127.0.0.1"
+    frames: list[Frame] = field(default_factory=list)
+    cseq: int = 1
+    closed: bool = False
+
+    @property
+    def base(self) -> str:
+        return f"rtsp://{Address(self.host, self.address.port)}"
+
+    async def __aenter__(self) -> Self:
+        self.reader, self.writer = await asyncio.open_connection(self.host, self.address.port)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def ask(self, method: str, path: str, *headers: str, version: str = "RTSP/1.0") -> Reply:
+        """Send a request with the next CSeq; return its response, which must echo it."""
+        url = path if path == "*" or "://" in path else self.base + path
+        lines = [f"{method} {url} {version}", f"CSeq: {self.cseq}", *headers]
+        self.send("\r\n".join([*lines, "", ""]).encode())
+        reply = await self.reply()
+        assert reply.headers["cseq"] == str(self.cseq)
+        self.cseq += 1
+        return reply
+
+    async def reply(self) -> Reply:
+        """Return the next response; frames before it are kept."""
+        while (message := await self._next()) is not None:
+            if isinstance(message, Reply):
+                return message
+        raise ConnectionError("closed by the server")
+
+    async def wait_frames(self, count: int) -> list[Frame]:
+        """Return all frames so far once there are that many."""
+        while len(self.frames) < count:
+            if await self._next() is None:
+                raise ConnectionError("closed by the server")
+        return self.frames
+
+    async def wait_closed(self) -> None:
+        """Return when the server has closed the connection; frames before that are kept."""
+        while await self._next() is not None:
+            pass
+
+    async def _next(self) -> Reply | Frame | None:
+        async with asyncio.timeout(DEADLINE):
+            try:
+                first = await self.reader.readexactly(1)
+                return await (self._frame() if first == b"$" else self._response(first))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                self.closed = True
+                return None
+
+    async def _frame(self) -> Frame:
+        head = await self.reader.readexactly(3)
+        frame = Frame(head[0], await self.reader.readexactly(int.from_bytes(head[1:])))
+        self.frames.append(frame)
+        return frame
+
+    async def _response(self, first: bytes) -> Reply:
+        head = first + await self.reader.readuntil(b"\r\n\r\n")
+        line, *fields = head.decode().strip().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (f.partition(": ") for f in fields)}
+        body = await self.reader.readexactly(int(headers.get("content-length", "0")))
+        return Reply(int(line.split(" ")[1]), headers, body.decode())
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    """A UDP socket that keeps what comes."""
+
+    def __init__(self) -> None:
+        self.got: list[bytes] = []
+        self._more = asyncio.Event()
+
+    def datagram_received(self, data: bytes, addr: tuple[str | int, int]) -> None:
+        self.got.append(data)
+        self._more.set()
+
+    async def wait(self, count: int) -> list[bytes]:
+        """Return all datagrams so far once there are that many."""
+        async with asyncio.timeout(DEADLINE):
+            while len(self.got) < count:
+                self._more.clear()
+                await self._more.wait()
+        return self.got
+
+
+@dataclass
+class UdpEnd:
+    """The player's port pair of one track."""
+
+    host: str = "127.0.0.1"
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self.rtp_socket, self.rtp = await loop.create_datagram_endpoint(
+            Datagrams, local_addr=(self.host, 0)
+        )
+        self.rtcp_socket, self.rtcp = await loop.create_datagram_endpoint(
+            Datagrams, local_addr=(self.host, 0)
+        )
+        self.ports = (
+            self.rtp_socket.get_extra_info("sockname")[1],
+            self.rtcp_socket.get_extra_info("sockname")[1],
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.rtp_socket.close()
+        self.rtcp_socket.close()
+
+    @property
+    def transport(self) -> str:
+        return f"Transport: RTP/AVP;unicast;client_port={self.ports[0]}-{self.ports[1]}"
