@@ -140,12 +140,14 @@ class Remedies:
 
     def _fill_up(self, stripe: Stripe) -> list[Remedy]:
         graph = self._graph
-        if graph.room(stripe) >= 0 or any(one.yields == stripe for one in graph.yielding):
+        if graph.room(stripe) >= 0:
             return []
         one = idle_for(graph, stripe)
         if one is not None:
             graph.assign(one, stripe)
             return [ServeNow(one.id, stripe)]
+        if any(one.yields == stripe for one in graph.yielding):
+            return []
         for one in self._nearly_idle(stripe):
             moves = self._empty(one, stripe)
             if moves:

@@ -1,0 +1,317 @@
+"""The trees against an overlay in which parents decide, reports are late, and nodes die (Z10, Z34)."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from common.ids import ROOT, NodeId, Stripe
+from serverproxy.core.placement import Placement
+from serverproxy.core.remedies import Move, depth_bound
+from serverproxy.core.tree import TreeError, Trees
+
+STRIPES = (Stripe(0), Stripe(1))
+Place = tuple[NodeId, Stripe]
+
+
+@dataclass
+class Overlay:
+    """What the nodes do, whatever the server proxy believes: parents decide."""
+
+    slots: dict[NodeId, int] = field(default_factory=dict)
+    hard: dict[NodeId, bool] = field(default_factory=dict)
+    parent: dict[Place, NodeId] = field(default_factory=dict)
+
+    def children(self, node: NodeId, stripe: Stripe) -> list[NodeId]:
+        return [c for (c, s), p in self.parent.items() if p == node and s == stripe]
+
+    def path(self, node: NodeId, stripe: Stripe) -> list[NodeId]:
+        path = [node]
+        while (path[-1], stripe) in self.parent:
+            path.append(self.parent[path[-1], stripe])
+        return path
+
+    def attach(self, node: NodeId, stripe: Stripe, parent: NodeId) -> bool:
+        """Ask `parent`; a parent without its own link, below the node, or with an excess refuses."""
+        if parent not in self.slots and parent != ROOT:
+            return False
+        path = self.path(parent, stripe)
+        if node in path or path[-1] != ROOT or self.parent.get((node, stripe)) == parent:
+            return False
+        if parent == ROOT:
+            taken, limit = len(self.children(ROOT, stripe)), 2
+        else:
+            taken = sum(len(self.children(parent, s)) for s in STRIPES)
+            limit = self.slots[parent]
+            limit += 1 if limit and not self.hard[parent] else 0
+        if taken >= limit:
+            return False
+        self.parent[node, stripe] = parent
+        return True
+
+    def die(self, node: NodeId) -> None:
+        del self.slots[node], self.hard[node]
+        self.parent = {
+            (child, stripe): parent
+            for (child, stripe), parent in self.parent.items()
+            if node not in (child, parent)
+        }
+
+
+class LateReports(RuleBasedStateMachine):
+    """Joins, reports in any order or lost, splices, leaves, failures."""
+
+    prompt = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trees = Trees(stripes=2)
+        self.overlay = Overlay()
+        self.offers: dict[Place, Placement] = {}
+        self.moves: dict[Place, Move] = {}
+        self.reports: list[tuple[NodeId, Stripe, NodeId]] = []
+        self.born = 0
+
+    # --- what happens
+
+    @rule(slots=st.sampled_from([0, 1, 2, 2, 3, 3, 3, 5]), hard=st.booleans())
+    def join(self, slots: int, hard: bool) -> None:  # noqa: FBT001
+        if len(self.overlay.slots) >= 24:
+            return
+        self.born += 1
+        node = NodeId(f"n{self.born}")
+        self.trees.add(node, slots=slots, hard_limit=hard)
+        placements = self.trees.join(node)
+        if placements is None:
+            self.trees.remove(node)
+            return
+        self.overlay.slots[node], self.overlay.hard[node] = slots, hard
+        for stripe, placement in placements.items():
+            assert 1 <= len(placement.candidates) <= 10
+            assert len({one.depth for one in placement.candidates}) == 1
+            self.offers[node, stripe] = placement
+        self.settle_up()
+
+    @precondition(lambda self: self.offers)
+    @rule(data=st.data())
+    def answer_an_offer(self, data: st.DataObject) -> None:
+        place = data.draw(st.sampled_from(sorted(self.offers)))
+        offered = self.offers.pop(place).candidates
+        first = data.draw(st.integers(0, len(offered) - 1))
+        refused = []
+        for one in offered[first:] + offered[:first]:
+            if self.overlay.attach(*place, one.parent):
+                self.report(place, one.parent)
+                return
+            refused.append(one.parent)
+        self.ask(place, refused)
+
+    @precondition(lambda self: self.moves)
+    @rule(data=st.data())
+    def follow_a_redirect(self, data: st.DataObject) -> None:
+        place = data.draw(st.sampled_from(sorted(self.moves)))
+        move = self.moves.pop(place)
+        if self.overlay.parent.get(place) != move.source:
+            return
+        target = data.draw(st.sampled_from(move.placement.candidates)).parent
+        if self.overlay.attach(*place, target):
+            self.report(place, target)
+        else:
+            self.trees.release(*place)
+            self.settle_up()
+
+    @precondition(lambda self: self.overlay.slots)
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        self.kill(data.draw(st.sampled_from(sorted(self.overlay.slots))))
+
+    @precondition(lambda self: self.overlay.slots)
+    @rule(data=st.data(), slots=st.integers(0, 4))
+    def change_slots(self, data: st.DataObject, slots: int) -> None:
+        node = data.draw(st.sampled_from(sorted(self.overlay.slots)))
+        if self.prompt and slots < self.overlay.slots[node]:
+            return
+        self.overlay.slots[node] = slots
+        self.trees.set_slots(node, slots, hard_limit=self.overlay.hard[node])
+        self.settle_up()
+
+    @precondition(lambda self: self.overlay.slots)
+    @rule(data=st.data(), stripe=st.sampled_from(STRIPES))
+    def lose_a_link(self, data: st.DataObject, stripe: Stripe) -> None:
+        place = data.draw(st.sampled_from(sorted(self.overlay.slots))), stripe
+        if self.overlay.parent.pop(place, None) is not None:
+            self.ask(place, [])
+
+    @precondition(lambda self: self.reports)
+    @rule(data=st.data(), lost=st.booleans())
+    def deliver(self, data: st.DataObject, lost: bool) -> None:  # noqa: FBT001
+        report = self.reports.pop(data.draw(st.integers(0, len(self.reports) - 1)))
+        if not lost and report[0] in self.overlay.slots:
+            self.believe(*report)
+
+    # --- how the server proxy hears of it
+
+    def report(self, place: Place, parent: NodeId) -> None:
+        if self.prompt:
+            self.trees.attach(*place, parent)
+            self.settle_up()
+        else:
+            self.reports.append((*place, parent))
+
+    def believe(self, node: NodeId, stripe: Stripe, parent: NodeId) -> None:
+        try:
+            self.trees.attach(node, stripe, parent)
+        except TreeError:
+            assert not self.prompt
+        self.settle_up()
+
+    def ask(self, place: Place, tried: list[NodeId]) -> None:
+        self.trees.detach(*place)
+        placement = self.trees.place(*place, avoid=tried)
+        self.offers.pop(place, None)
+        if placement is not None:
+            self.offers[place] = placement
+        self.settle_up()
+
+    def kill(self, node: NodeId) -> None:
+        self.overlay.die(node)
+        orphans = self.trees.remove(node)
+        for jobs in (self.offers, self.moves):
+            for place in [place for place in jobs if place[0] == node]:
+                del jobs[place]
+        for child, stripe in orphans:
+            if (child, stripe) not in self.overlay.parent:
+                self.ask((child, stripe), [])
+        self.settle_up()
+
+    def settle_up(self) -> None:
+        for remedy in self.trees.remedies():
+            if isinstance(remedy, Move):
+                self.moves[remedy.node, remedy.stripe] = remedy
+
+    @invariant()
+    def holds(self) -> None:
+        self.trees.check(settled=self.prompt)
+
+    def teardown(self) -> None:
+        """Let everything be said and done: then all five invariants hold, and the trees are true."""
+        self.reports.clear()
+        for _ in range(60):
+            self.say_everything()
+            for place in [*self.moves]:
+                move = self.moves.pop(place)
+                target = move.placement.candidates[0].parent
+                if not self.overlay.attach(*place, target):
+                    self.trees.release(*place)
+            if not self.trees.remedies():
+                self.end_excess()
+                if not self.homeless():
+                    break
+        self.say_everything()
+        self.trees.check()
+        if all(slots >= len(STRIPES) for slots in self.overlay.slots.values()):
+            assert not self.homeless()
+        for node in self.overlay.slots:
+            for stripe in STRIPES:
+                assert self.trees.parent(node, stripe) == self.overlay.parent.get((node, stripe))
+
+    def end_excess(self) -> None:
+        """No remedy was found in time: who has children above its limit lets them go."""
+        for node, slots in self.overlay.slots.items():
+            limit = slots + (1 if slots and not self.overlay.hard[node] else 0)
+            places = [place for place, parent in self.overlay.parent.items() if parent == node]
+            for place in places[limit:]:
+                del self.overlay.parent[place]
+                self.trees.detach(*place)
+
+    def homeless(self) -> list[Place]:
+        every = [(node, stripe) for node in self.overlay.slots for stripe in STRIPES]
+        return [place for place in every if place not in self.overlay.parent]
+
+    def say_everything(self) -> None:
+        for place in self.homeless():
+            self.trees.detach(*place)
+            placement = self.trees.place(*place)
+            for one in () if placement is None else placement.candidates:
+                if self.overlay.attach(*place, one.parent):
+                    break
+        for _ in range(2):
+            for (node, stripe), parent in self.overlay.parent.items():
+                try:
+                    self.trees.attach(node, stripe, parent)
+                except TreeError:
+                    continue
+        self.settle_up()
+
+
+class PromptReports(LateReports):
+    """The same with every report at once: then 1 to 5 hold after every step."""
+
+    prompt = True
+
+
+TestLateReports = LateReports.TestCase
+TestPromptReports = PromptReports.TestCase
+TestLateReports.settings = settings(stateful_step_count=40)
+TestPromptReports.settings = settings(stateful_step_count=40)
+
+
+def grow(trees: Trees, slots: list[int], picks: list[int]) -> None:
+    """Let nodes join one after the other; each report and each splice is in before the next join."""
+    for index, number in enumerate(slots):
+        node = NodeId(f"n{index}")
+        trees.add(node, slots=number, hard_limit=False)
+        placements = trees.join(node)
+        assert placements is not None
+        for stripe, placement in placements.items():
+            pick = picks[index % len(picks)] % len(placement.candidates)
+            trees.attach(node, stripe, placement.candidates[pick].parent)
+        while moves := [one for one in trees.remedies() if isinstance(one, Move)]:
+            for move in moves:
+                trees.attach(move.node, move.stripe, move.placement.candidates[0].parent)
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    nodes=st.integers(1, 1000),
+    slots=st.sampled_from([2, 3]),
+    picks=st.lists(st.integers(0, 9), min_size=1, max_size=50),
+)
+def test_while_nodes_only_join_the_depth_stays_at_the_bound(
+    nodes: int, slots: int, picks: list[int]
+) -> None:
+    """Depth <= ceil(log2(n / 2)) + 2, whichever candidates the nodes choose (S33)."""
+    trees = Trees(stripes=2)
+    grow(trees, [slots] * nodes, picks)
+    trees.check()
+    for stripe in STRIPES:
+        assert trees.tree_depth(stripe) <= depth_bound(nodes)
+
+
+@settings(max_examples=25, deadline=None)
+@given(nodes=st.integers(1, 60), slots=st.integers(1, 5))
+def test_equal_nodes_are_shared_out_between_the_stripes(nodes: int, slots: int) -> None:
+    """How many serve each stripe differs by one at most (Z18)."""
+    trees = Trees(stripes=2)
+    for index in range(nodes):
+        trees.add(NodeId(f"n{index}"), slots=slots, hard_limit=False)
+    serving = [trees.serves(node) for node in trees.nodes()]
+    assert abs(serving.count(STRIPES[0]) - serving.count(STRIPES[1])) <= 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    slots=st.lists(st.integers(2, 4), min_size=1, max_size=40),
+    hard=st.lists(st.booleans(), min_size=1, max_size=8),
+)
+def test_a_newcomer_with_a_slot_for_each_stripe_is_never_refused(
+    slots: list[int], hard: list[bool]
+) -> None:
+    """However many join before the first one reports anything."""
+    trees = Trees(stripes=2)
+    for index, number in enumerate(slots):
+        node = NodeId(f"n{index}")
+        trees.add(node, slots=number, hard_limit=hard[index % len(hard)])
+        assert trees.join(node) is not None
+        trees.check()
