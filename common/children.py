@@ -62,12 +62,13 @@ class Refuse:
 class Children:
     """The children of one node, or of the server proxy, in all stripes of a channel."""
 
-    def __init__(self, *, slots: int, hard_limit: bool, per_stripe: bool = False) -> None:
+    def __init__(self, *, slots: int, spare: int = 1, per_stripe: bool = False) -> None:
         """Give `slots` in all stripes together, or in each (`per_stripe`: the server proxy).
 
-        Above a hard limit nobody is ever taken.
+        `spare` is how many may be taken above that while a tree changes; 0 is a hard limit.
         """
-        self.slots, self.hard_limit, self._per_stripe = slots, hard_limit, per_stripe
+        self.slots = slots
+        self._spare, self._per_stripe = spare, per_stripe
         self._children: dict[tuple[Stripe, NodeId], Child] = {}
 
     def __iter__(self) -> Iterator[Child]:
@@ -91,7 +92,7 @@ class Children:
         child = Child(node, stripe, request.slots if serves else 0, request.addresses)
         if (stripe, node) in self._children or self.free(stripe) > 0:
             return self._take(child)
-        if self.slots and self.free(stripe) == 0 and (taken := self._squeeze(child, request)):
+        if self.slots and (taken := self._squeeze(child, request)):
             return taken
         targets = tuple(
             candidate(other) for other in self.of(stripe) if not other.leaf and other.node != node
@@ -102,17 +103,16 @@ class Children:
 
     def _squeeze(self, child: Child, request: Attach) -> Admit | None:
         """Take one more than there are slots, if that is legal."""
-        leaf = None if child.leaf else self._leaf(child.stripe)
-        if leaf is not None and self.hard_limit:
+        free = self.free(child.stripe)
+        leaf = None if child.leaf or free < 0 else self._leaf(child.stripe)
+        if leaf is not None and not self._spare:
             self.gone(leaf.node, leaf.stripe)
             self._take(child)
             return Admit(dismiss=leaf.node)
-        if leaf is not None:
-            child.splicing = True
-            return self._take(child)
-        if request.orphan and not self.hard_limit:
-            return self._take(child)
-        return None
+        if free <= -self._spare or (leaf is None and not request.orphan):
+            return None
+        child.splicing = leaf is not None
+        return self._take(child)
 
     def caught_up(self, node: NodeId, stripe: Stripe) -> NodeId | None:
         """Note that a child has all there is; return a leaf to redirect to it, if it splices."""

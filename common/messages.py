@@ -5,7 +5,7 @@ Unknown fields, types and values out of bounds are refused by the codec. Times a
 `_us` of the group clock (Unix time), `sent_us` of the sender's own monotonic clock.
 """
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -29,6 +29,10 @@ Sentence: TypeAlias = Annotated[str, Meta(max_length=1000)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
 AddressText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=300)]
 Addresses: TypeAlias = Annotated[tuple[AddressText, ...], Meta(max_length=8)]
+LostReason: TypeAlias = Literal["closed", "silent", "slow", "refused", "loop", "end"]
+"""Why a link ended, or a candidate did not become a parent: also a metric label."""
+EndReason: TypeAlias = Literal["bye", "moved", "left", "too_slow", "restarted", "ended"]
+"""Why a side ends a stripe link in good order."""
 NodeNames: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=1000)]
 
 
@@ -207,8 +211,7 @@ class ParentLost(Message, frozen=True, tag="ParentLost"):
     stripe: StripeNumber
     parent: Name | None
     """Null: it never had one, or none of the candidates took it."""
-    reason: Name
-    """closed, silent, slow or refused."""
+    reason: LostReason
     newest: U64
     tried: NodeNames
 
@@ -218,7 +221,7 @@ class ChildLost(Message, frozen=True, tag="ChildLost"):
 
     stripe: StripeNumber
     child: Name
-    reason: Name
+    reason: LostReason
 
 
 class Candidates(Message, frozen=True, tag="Candidates"):
@@ -367,7 +370,7 @@ class RedirectFrame(Part, frozen=True):
 class EndFrame(Part, frozen=True):
     """Body of an END or BYE frame."""
 
-    reason: Name
+    reason: EndReason
 
 
 First: TypeAlias = Join | Rejoin | Attach | Probe | Hello

@@ -54,7 +54,7 @@ class ServerProxy:
         finally:
             for channel in self.channels.values():
                 channel.control.close()
-                channel.feed.downlink.close("server proxy ends")
+                channel.feed.downlink.close("ended")
             await self.tasks.close()
             await listener.close()
             await http.close()

@@ -21,6 +21,7 @@ from common.messages import (
     MAX_REDIRECTS,
     AttachedReport,
     Candidate,
+    LostReason,
     ParentLost,
     ProbeReply,
 )
@@ -101,7 +102,7 @@ class _StripeState:
     orphan: bool = False
     ask_at: float | None = None
     lost: NodeId | None = None
-    reason: str = "refused"
+    reason: LostReason = "refused"
 
 
 class ParentSearch:
@@ -215,7 +216,7 @@ class ParentSearch:
         return [LeaveParent(stripe, previous)]
 
     def ended(
-        self, stripe: Stripe, node: NodeId, reason: str, newest: int, now: float
+        self, stripe: Stripe, node: NodeId, reason: LostReason, newest: int, now: float
     ) -> list[Command]:
         """Note that the link with a parent ended; `newest`: last sequence number held."""
         state = self._states[stripe]

@@ -32,7 +32,7 @@ class JoinedChannels:
         self.overlay = Address("", 0)
         """Where other nodes come to: to be set before the first join."""
         self._config = config
-        self._idle_since: dict[Node, float] = {}
+        self._leave_at: dict[Node, float] = {}
         self._opening: dict[Node, int] = {}
 
     def join(self, channel: str, server: Address) -> Node:
@@ -51,11 +51,16 @@ class JoinedChannels:
         """Conform to events.Channels."""
         node = self.join(channel, self._server(server))
         self._opening[node] = self._opening.get(node, 0) + 1
+        linger = self._config.linger
         try:
             return await node.ready(self._config.join_timeout)
+        except ChannelUnavailableError:
+            if node.stripes is None:
+                linger = 0.0
+            raise
         finally:
             self._opening[node] -= 1
-            self._idle_since[node] = asyncio.get_running_loop().time()
+            self._leave_at[node] = asyncio.get_running_loop().time() + linger
 
     def _server(self, text: str | None) -> Address:
         if text is None:
@@ -80,14 +85,14 @@ class JoinedChannels:
             for (channel, server), node in list(self.nodes.items()):
                 pinned = server == self._config.server and channel in self._config.join
                 if pinned or node.feed.viewers or self._opening.get(node):
-                    self._idle_since[node] = now
-                elif now - self._idle_since.setdefault(node, now) >= self._config.linger:
+                    self._leave_at[node] = now + self._config.linger
+                elif now >= self._leave_at.setdefault(node, now + self._config.linger):
                     log.info("nobody watches: leaving", extra={"channel": channel})
                     await self._leave(channel, server)
 
     async def _leave(self, channel: str, server: Address) -> None:
         node = self.nodes.pop((channel, server))
-        self._idle_since.pop(node, None)
+        self._leave_at.pop(node, None)
         self._opening.pop(node, None)
         await node.close()
 

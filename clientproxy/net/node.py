@@ -19,6 +19,7 @@ from common.messages import (
     Candidates,
     Clock,
     Closed,
+    EndReason,
     FromServer,
     Join,
     Offer,
@@ -102,7 +103,7 @@ class Node:
         """Bytes of control messages sent."""
         return self._control.control_bytes
 
-    async def close(self, reason: str = "left") -> None:
+    async def close(self, reason: EndReason = "left") -> None:
         """Leave in good order: children first."""
         if self.stripes is not None:
             await self.stripes.close(reason)

@@ -13,6 +13,8 @@ from common.messages import (
     Attached,
     Candidate,
     EndFrame,
+    EndReason,
+    LostReason,
     Probe,
     ProbeReply,
     Redirect,
@@ -41,7 +43,7 @@ class Owner(Protocol):
     def frames(self, link: "ParentLink", received: Received) -> None:
         """Take what a parent sent."""
 
-    def ended(self, link: "ParentLink", reason: str) -> None:
+    def ended(self, link: "ParentLink", reason: LostReason) -> None:
         """Note that an attached link ended."""
 
 
@@ -115,7 +117,7 @@ class ParentLink(Idle):
         if beat.echo_us:
             self.rtt = max(0.0, now - beat.echo_us / 1e6)
 
-    def bye(self, reason: str) -> None:
+    def bye(self, reason: EndReason) -> None:
         """End an attached link in good order."""
         self._given_up = True
         if self._link is not None:
@@ -131,7 +133,7 @@ class ParentLink(Idle):
             self._link.handler = Idle()
             self._link.abort("dropped")
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: LostReason) -> None:
         """End a link that has gone bad, and say so."""
         if self._link is not None:
             self._link.handler = Idle()
@@ -164,6 +166,6 @@ class ParentLink(Idle):
     def lost(self, link: Link, reason: str) -> None:
         """Conform to Handler."""
         if self.is_attached:
-            self._owner.ended(self, reason)
+            self._owner.ended(self, "closed")
         else:
             self._owner.failed(self, reason)

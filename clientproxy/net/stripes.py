@@ -21,6 +21,8 @@ from common.messages import (
     Attached,
     AttachedReport,
     ChildLost,
+    EndReason,
+    LostReason,
     Offer,
     ParentLost,
     PathEntry,
@@ -68,13 +70,14 @@ class Stripes:
             for _ in range(offer.stripes)
         ]
         self.stats = [StripeStats() for _ in self.logs]
-        self.rejoins: dict[tuple[Stripe, str], int] = {}
+        self.rejoins: dict[tuple[Stripe, LostReason], int] = {}
         """Parents lost, by stripe and reason."""
         self._tasks = Tasks()
         self._channel, self._feed, self._tell = feed.channel, feed, tell
         self._paths: list[tuple[PathEntry, ...] | None] = [None] * offer.stripes
         self._closed = False
-        children = Children(slots=offer.slots, hard_limit=config.max_children is not None)
+        spare = 1 if config.max_children is None else 0
+        children = Children(slots=offer.slots, spare=spare)
         self.downlink = Downlink(self._channel, self.logs, children, self)
         self.uplink = Uplink(
             self._channel,
@@ -105,7 +108,7 @@ class Stripes:
         self.uplink.tick()
         self.downlink.tick(seconds)
 
-    async def close(self, reason: str) -> None:
+    async def close(self, reason: EndReason) -> None:
         """Hand the children over, say bye to the parents, end all stripe links."""
         self._closed = True
         self.downlink.hand_over()
@@ -220,7 +223,7 @@ class Stripes:
             self._paths[stripe] = own
             self.downlink.path_changed(stripe)
 
-    def parent_lost(self, stripe: Stripe, parent: NodeId, reason: str) -> None:
+    def parent_lost(self, stripe: Stripe, parent: NodeId, reason: LostReason) -> None:
         """Conform to uplink.Membership."""
         self.rejoins[stripe, reason] = self.rejoins.get((stripe, reason), 0) + 1
         log.info("parent %s lost: %s", parent, reason, extra=self._extra(stripe))
@@ -255,7 +258,8 @@ class Stripes:
         """Conform to downlink.Upstream."""
         log.info("child %s gone: %s", node, reason, extra=self._extra(stripe))
         if reason not in ORDERLY:
-            self._tell(ChildLost(stripe=stripe, child=node, reason=reason))
+            lost: LostReason = "silent" if reason == "silent" else "closed"
+            self._tell(ChildLost(stripe=stripe, child=node, reason=lost))
 
     def _extra(self, stripe: Stripe) -> dict[str, object]:
         return {"channel": self._channel, "stripe": stripe, "node": self.offer.node}

@@ -19,6 +19,7 @@ from common.messages import (
     Attached,
     AttachedReport,
     Candidate,
+    LostReason,
     ParentLost,
     PathEntry,
     ProbeReply,
@@ -53,7 +54,7 @@ class Membership(Protocol):
     def path_changed(self, stripe: Stripe, path: Sequence[PathEntry] | None) -> None:
         """Note the ancestors in a stripe; None: no parent."""
 
-    def parent_lost(self, stripe: Stripe, parent: NodeId, reason: str) -> None:
+    def parent_lost(self, stripe: Stripe, parent: NodeId, reason: LostReason) -> None:
         """Note the end of a parent's link that was not asked for."""
 
     def tell(self, message: AttachedReport | ParentLost) -> None:
@@ -107,7 +108,7 @@ class Uplink:
         if self._timer is not None:
             self._timer.cancel()
 
-    def give_up(self, stripe: Stripe, reason: str) -> None:
+    def give_up(self, stripe: Stripe, reason: LostReason) -> None:
         """Leave the parent of a stripe at once."""
         if (link := self._current(stripe)) is not None:
             link.give_up(reason)
@@ -242,11 +243,12 @@ class Uplink:
             case FrameType.REDIRECT:
                 self.redirected(link.stripe, link.node, decode_redirect(body).targets)
             case FrameType.END:
-                link.give_up(decode_end(body).reason)
+                log.debug("parent %s: %s", link.node, decode_end(body).reason)
+                link.give_up("end")
             case _:
                 raise BadMessageError(f"frame {kind.name} from a parent")
 
-    def ended(self, link: ParentLink, reason: str) -> None:
+    def ended(self, link: ParentLink, reason: LostReason) -> None:
         """Note that an attached link ended."""
         if self._links.get((link.stripe, link.node)) is not link:
             return

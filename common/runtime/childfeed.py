@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from common.codec import encode_body
 from common.frame import HEADER_BYTES, FrameType, Heartbeat, encode_control
 from common.ids import NodeId, Stripe
-from common.messages import EndFrame, Part, Path, PathEntry
+from common.messages import EndFrame, EndReason, Part, Path, PathEntry
 from common.runtime.link import Link
 from common.stripelog import StripeLog
 
@@ -128,7 +128,7 @@ class ChildFeed:
         self.link.write(data)
         self._stats.control_bytes += len(data)
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: EndReason) -> None:
         """Say why and close."""
         self.reason = reason
         self.send(FrameType.END, EndFrame(reason))

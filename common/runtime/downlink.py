@@ -19,6 +19,7 @@ from common.messages import (
     Attach,
     Attached,
     Candidate,
+    EndReason,
     Message,
     PathEntry,
     Probe,
@@ -200,7 +201,7 @@ class Downlink(Idle):
             targets += [Candidate(e.node, e.addresses, 0.0, available=False) for e in path[-2:-1]]
             self._redirect(feed, targets[:MAX_CANDIDATES])
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: EndReason) -> None:
         """End all links to children."""
         for feed in list(self._by_link.values()):
             feed.end(reason)

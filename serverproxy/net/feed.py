@@ -31,7 +31,9 @@ class ChannelFeed:
             StripeLog(max_bytes=config.log_bytes, max_age=config.log_time)
             for _ in range(config.stripes)
         ]
-        children = Children(slots=config.children_per_stripe, hard_limit=False, per_stripe=True)
+        children = Children(
+            slots=config.children_per_stripe, spare=config.repair_slots, per_stripe=True
+        )
         self.downlink = Downlink(name, self.logs, children, self, repair_grace=config.repair_grace)
         self.up = False
         """The source plays."""
