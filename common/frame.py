@@ -18,6 +18,8 @@ PREFIX = struct.Struct("!IB")
 PREFIX_BYTES = PREFIX.size
 _HEARTBEAT = struct.Struct("!QQQQ?")
 MAX_PAYLOAD_BYTES = 65_535
+NUMBER_BITS = 62
+"""Sequence numbers and microseconds need no more bits: their sums and successors fit messages."""
 _SEQUENCED_BYTES = HEADER_BYTES - 4
 """What `length` counts besides the payload of a sequenced frame."""
 
@@ -75,7 +77,10 @@ class Heartbeat(NamedTuple):
         """Return the heartbeat of a frame's body; raises BadFrameError."""
         if len(body) != _HEARTBEAT.size:
             raise BadFrameError(f"heartbeat of {len(body)} bytes")
-        return cls(*_HEARTBEAT.unpack(body))
+        beat = cls(*_HEARTBEAT.unpack(body))
+        if (beat.newest | beat.keyframe | beat.time_us | beat.echo_us) >> NUMBER_BITS:
+            raise BadFrameError(f"heartbeat with a number of more than {NUMBER_BITS} bits")
+        return beat
 
 
 class Received(NamedTuple):
@@ -134,6 +139,8 @@ class FrameReader:
                 if size < _SEQUENCED_BYTES or kind == 0:
                     raise BadFrameError(f"frame type {kind} of {size} bytes")
                 _, _, track, flags, seq, capture = HEADER.unpack_from(data, at)
+                if (seq | capture) >> NUMBER_BITS:
+                    raise BadFrameError(f"sequence number {seq}, captured at {capture}")
                 packets(Packet(seq, capture, track, flags, data[at + HEADER_BYTES : after], kind))
                 frames(data[at:after])
             else:
