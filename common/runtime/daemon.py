@@ -25,8 +25,8 @@ from common.ids import Address
 
 log = logging.getLogger(__name__)
 
-GRACE = 5.0
-"""Seconds from the first signal until the process is ended by force."""
+GRACE = 4.5
+"""Seconds from the first signal until the process is ended by force: five are promised."""
 
 SLOW_CALLBACK = 1.0
 """Seconds after which asyncio's debug mode calls a callback slow."""
