@@ -28,7 +28,7 @@ _BACKLOG = 128
 
 
 class RtspServer:
-    """RTSP server on one address. `start` it once, `close` it in the end."""
+    """RTSP server: `start` it on each address, `close` it in the end."""
 
     def __init__(
         self,
@@ -60,14 +60,18 @@ class RtspServer:
         return sum((p.target.channel, p.target.server) == wanted for p in self._sessions)
 
     async def start(self, address: Address) -> Address:
-        """Listen; return the address with the port that was taken. Raises OSError."""
+        """Listen, on one more address at the second call; return it with the port that was taken.
+
+        Raises OSError.
+        """
         loop = asyncio.get_running_loop()
         port = address.port
         for sock in await _bind(address):
             port = sock.getsockname()[1]
             server = await loop.create_server(self._connection, sock=sock, backlog=_BACKLOG)
             self._servers.append(server)
-        self._ticker = self._tasks.spawn(self._tick(), name="rtsp-sessions")
+        if self._ticker is None:
+            self._ticker = self._tasks.spawn(self._tick(), name="rtsp-sessions")
         return Address(address.host, port)
 
     async def close(self) -> None:

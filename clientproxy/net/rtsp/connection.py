@@ -134,7 +134,8 @@ class Connection(asyncio.Protocol):
         except RtspError as error:
             log.info("connection from %s ended: %s", self._ends.peer[0], error)
             self.write(Response(error.status, (("Connection", "close"),)).encode(None))
-        self.close()
+        finally:
+            self.close()
 
     async def _next(self, dialogue: Dialogue) -> bool:
         """Handle one message or wait for one; return whether the connection goes on."""

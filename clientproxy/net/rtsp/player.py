@@ -11,6 +11,7 @@ from clientproxy.core.session import Delivery, Session, State
 from clientproxy.net.rtsp.delivery import InterleavedPath, Path, SocketAddress, UdpPath, Wire
 from clientproxy.net.rtsp.stats import ServerStats
 from common.frame import Packet
+from common.rtsp.headers import Lower
 from common.rtsp.url import Target
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,9 @@ class Player:
         elif feed is not self._feed:
             self._playout.source_restarted()
         self._feed = feed
+        if self.session.lower is Lower.TCP and self._udp is not None:
+            self._udp.close()
+            self._udp = None
         self._path = self._udp or self._interleaved()
         self._outbox = Outbox(needs_keyframe=any(track.kind == "video" for track in tracks))
         self._playout.add_tracks(tracks)
@@ -114,9 +118,10 @@ class Player:
             self._path.finish(self._outbox, self._playout.goodbye())
         self.session.state = State.ENDED
         self._outbox.start([])
-        for path in (self._path, self._udp):
-            if path is not None:
-                path.close()
+        if self._udp is not None:
+            self._udp.close()
+        elif self._path is not None:
+            self._path.close()
         self._path = self._udp = self._feed = None
 
     def packets(self, batch: Sequence[Packet]) -> None:
