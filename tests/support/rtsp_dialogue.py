@@ -99,6 +99,22 @@ class Talk:
         while await self._next() is not None:
             pass
 
+    def stop_reading(self) -> None:
+        """Leave what comes in the kernel's buffer, as a player that hangs."""
+        self._set_reading(on=False)
+
+    def go_on_reading(self) -> None:
+        """Read again."""
+        self._set_reading(on=True)
+
+    def _set_reading(self, *, on: bool) -> None:
+        transport = self.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        if on:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
     async def _next(self) -> Reply | Frame | None:
         async with asyncio.timeout(DEADLINE):
             try:

@@ -12,6 +12,7 @@ from common.frame import FLAG_KEYFRAME, Packet
 from common.ids import Address
 from common.messages import Track
 from common.runtime.tasks import Tasks
+from tests.support.rtsp_dialogue import until
 from tests.support.rtsp_feed import StandInChannels, StandInFeed
 
 VIDEO = Track(index=0, kind="video", codec="H264", clock_rate=90_000, payload_type=96)
@@ -46,6 +47,10 @@ class Stage:
     skew: float = 0.0
     """Seconds that the server's clock is ahead."""
     numbers: dict[int, int] = field(default_factory=dict)
+
+    async def until_reports(self, count: int) -> None:
+        """Wait until the server has got that many receiver reports."""
+        await until(lambda: self.server.stats.receiver_reports == count)
 
     def packet(
         self, track: Track, at: float, *, size: int = 20, keyframe: bool = False, ssrc: int = 0
