@@ -33,19 +33,20 @@ class ServerProxy:
             for name, channel in config.channels.items()
         }
         self._config = config
-        self._overlay = self._web = ""
+        self.overlay = self.http = ""
+        """Addresses taken, once it listens."""
 
     async def run(self, stop: Stop) -> None:
         """Serve until `stop` is set. Raises PortError where a port is taken."""
         listener = Listener(lambda: FirstMessage(self.channels))
-        http = self._http()
+        web = self._web()
         try:
             with opening("listen", self._config.listen):
                 overlay = await listener.start(self._config.listen)
             with opening("http", self._config.http):
-                web = await http.start(self._config.http)
-            self._overlay, self._web = str(overlay), str(web)
-            log.info("listening", extra={"overlay": self._overlay, "http": self._web})
+                http = await web.start(self._config.http)
+            self.overlay, self.http = str(overlay), str(http)
+            log.info("listening", extra={"overlay": self.overlay, "http": self.http})
             for name, channel in self.channels.items():
                 log.info("open: anyone may read this channel", extra={"channel": name})
                 self.tasks.spawn(channel.source.run(), name=f"source {name}")
@@ -57,7 +58,7 @@ class ServerProxy:
                 channel.feed.downlink.close("ended")
             await self.tasks.close()
             await listener.close()
-            await http.close()
+            await web.close()
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -70,12 +71,12 @@ class ServerProxy:
                 channel.feed.downlink.tick(now - last)
             last = now
 
-    def _http(self) -> HttpServer:
+    def _web(self) -> HttpServer:
         registry = CollectorRegistry()
         registry.register(ServerMetrics(self.channels))
         return HttpServer(
             registry=registry,
-            status=lambda: status(self.channels, self._overlay, self._web),
+            status=lambda: status(self.channels, self.overlay, self.http),
             ready=self._ready,
             json_routes={
                 "/api/v1/channels": lambda: listing(self.channels),

@@ -1,0 +1,39 @@
+"""A hundred nodes over real TCP on loopback: everybody gets the whole stream (Z3, Z4, Z18, S1)."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from common.ids import Address, Stripe
+from tests.support.capture import capture, compare_captures
+from tests.support.overlay import InProcessNode, Watcher, running_server, until
+from tests.support.sources import GstOptions, GstSource
+
+pytestmark = pytest.mark.e2e
+
+NODES = 100
+SECONDS = 10.0
+
+
+async def test_a_hundred_nodes_all_get_every_packet(tmp_path: Path) -> None:
+    """What each node delivers is what a capture at the source has, packet for packet."""
+    with GstSource(tmp_path, GstOptions(video="tiny")) as source:
+        async with running_server(cam=source.url) as server:
+            channel = server.channels["cam"]
+            await until(lambda: channel.feed.up, 20, "source is up")
+            address = Address.parse(server.overlay, 0)
+            hosts = [InProcessNode(address) for _ in range(NODES)]
+            try:
+                nodes = [await host.join("cam") for host in hosts]
+                await until(lambda: all(node.joined for node in nodes), 60, "all have joined")
+                watchers = [Watcher(node) for node in nodes]
+                direct = await asyncio.to_thread(capture, source.url, SECONDS)
+                verdicts = [compare_captures(direct, one.capture) for one in watchers]
+                assert [str(v) for v in verdicts if not v.exact] == []
+                assert [node.feed.lost for node in nodes] == [0] * NODES
+                trees = channel.control.membership.trees
+                trees.check()
+                assert all(trees.tree_depth(Stripe(stripe)) <= 8 for stripe in (0, 1))
+            finally:
+                await asyncio.gather(*(host.close() for host in hosts))
