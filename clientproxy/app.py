@@ -9,9 +9,10 @@ from clientproxy.metrics import ClientMetrics
 from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.figures import Figures
 from clientproxy.net.rtsp_server import RtspServer
-from common.runtime.daemon import Stop, opening
+from common.runtime.daemon import Stop, notify, opening
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
+from common.runtime.log import configure
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class ClientProxy:
                 assert config.server is not None
                 self._channels.join(channel, config.server)
             self._tasks.spawn(self._channels.run(), name="linger")
+            stop.on_reload(self._reload)
+            notify("READY=1")
             await stop.wait()
         finally:
             await self._rtsp.close()
@@ -56,6 +59,12 @@ class ClientProxy:
             await self._tasks.close()
             await self._listener.close()
             await self._http.close()
+
+    def _reload(self) -> None:
+        """Take what can change while running: how much is logged. Raises ConfigError."""
+        config = self._config.reload()
+        configure(config.log_level, config.log_format)
+        log.info("reloaded: log level and format; all other keys change at the next start")
 
     def _figures(self) -> list[Figures]:
         return [Figures(node) for node in self._channels.nodes.values()]

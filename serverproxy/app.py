@@ -6,9 +6,10 @@ import time
 
 from prometheus_client import CollectorRegistry
 
-from common.runtime.daemon import Stop, opening
+from common.runtime.daemon import Stop, notify, opening
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
+from common.runtime.log import configure
 from common.runtime.tasks import Tasks
 from serverproxy.config import ServerConfig
 from serverproxy.metrics import ServerMetrics
@@ -51,6 +52,8 @@ class ServerProxy:
                 log.info("open: anyone may read this channel", extra={"channel": name})
                 self.tasks.spawn(channel.source.run(), name=f"source {name}")
             self.tasks.spawn(self._tick(), name="tick")
+            stop.on_reload(self._reload)
+            notify("READY=1")
             await stop.wait()
         finally:
             for channel in self.channels.values():
@@ -59,6 +62,12 @@ class ServerProxy:
             await self.tasks.close()
             await listener.close()
             await web.close()
+
+    def _reload(self) -> None:
+        """Take what can change while running: how much is logged. Raises ConfigError."""
+        config = self._config.reload()
+        configure(config.log_level, config.log_format)
+        log.info("reloaded: log level and format; all other keys change at the next start")
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
