@@ -15,7 +15,7 @@ from av.audio.frame import AudioFrame
 from av.codec.codec import UnknownCodecError
 from av.codec.context import Flags
 from av.container import OutputContainer
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from common import rtp
@@ -180,6 +180,8 @@ def _pictures(options: TestCardOptions) -> Iterator[VideoFrame]:
     while graph.configured:
         frame = sink.pull()
         if isinstance(frame, VideoFrame):
+            # the filter marks every picture as intra: the encoder would make each a keyframe
+            frame.pict_type = PictureType.NONE
             yield frame
 
 

@@ -5,10 +5,10 @@ it replaces: splitting the byte stream (bounded, linear, tolerant), authenticati
 server's own requests, and telling of a lost connection.
 """
 
+import asyncio
 import logging
 import secrets
 import ssl
-from asyncio import BaseTransport, get_running_loop
 from collections.abc import Callable
 from typing import Final
 
@@ -36,6 +36,11 @@ def header(message: RTSPRequest | RTSPResponse, name: str) -> str:
     """Return a header, the first if it came several times, empty if it did not come."""
     value = message.headers.get(name, "")
     return value[0] if isinstance(value, list) else value
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 class _Authorization(Auth):
@@ -80,9 +85,28 @@ class SourceConnection(RTSPConnection):
         """Called after all packets of one read have gone to their handlers."""
         self.stray: int = 0
         """Packets of channels that nobody asked for."""
-        self.gone: Final = get_running_loop().create_future()
+        self.gone: Final = asyncio.get_running_loop().create_future()
         """Done when the transport has ended."""
         self.result.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def connect(self) -> None:
+        """Connect, as `prepare` does; a cancellation is never swallowed."""
+        before = _cancellations()
+        await self.prepare()
+        if _cancellations() > before:
+            raise asyncio.CancelledError
+
+    async def request(self, method: str, url: str, headers: dict[str, str]) -> RTSPResponse:
+        """Send a request, as `send_request` does; a cancellation is never swallowed.
+
+        aiortsp waits by `asyncio.wait_for`, which before Python 3.12 returns the result, and
+        forgets the cancellation, if both come at the same turn of the loop.
+        """
+        before = _cancellations()
+        response = await self.send_request(method, url, headers)
+        if _cancellations() > before:
+            raise asyncio.CancelledError
+        return response
 
     def verify(self, fingerprint: str | None) -> None:
         """Check the certificate's fingerprint, if one is asked for; raises SourceError."""
@@ -104,7 +128,7 @@ class SourceConnection(RTSPConnection):
         if self._transport:
             self._transport.abort()
 
-    def connection_made(self, transport: BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Conform to asyncio.Protocol."""
         super().connection_made(transport)
 

@@ -111,7 +111,7 @@ class Pull:
 
     async def _connect(self) -> None:
         try:
-            await self._connection.prepare()
+            await self._connection.connect()
         except RTSPError as error:
             raise self._explained(error, "the connection") from error
         self._connection.verify(self._target.fingerprint)
@@ -120,7 +120,7 @@ class Pull:
         if self._session:
             headers["Session"] = self._session
         try:
-            return await self._connection.send_request(method, url, headers)
+            return await self._connection.request(method, url, headers)
         except RTSPError as error:
             response = getattr(error, "response", None)
             if isinstance(response, RTSPResponse) and response.status in _REDIRECTS:
