@@ -44,6 +44,11 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much waits."""
+        return self._bytes
+
     def start(self, backlog: Sequence[Outgoing]) -> None:
         """Take what the session starts with; forget what waited."""
         self._clear()

@@ -28,6 +28,7 @@ _NUMBERS = struct.Struct("!xxHII")
 _SEQS = 1 << 16
 _STAMPS = 1 << 32
 _SECOND = 1_000_000
+_HALF = 1 << 31
 _NTP_OF_UNIX = 2_208_988_800
 """Seconds from the epoch of NTP to that of Unix (RFC 3550, 4)."""
 
@@ -253,12 +254,11 @@ class Playout:
         numbers = {track: _NUMBERS.unpack_from(payload) for track, payload in firsts.items()}
         times = {t: self._streams[t].ntp_at(stamp) for t, (_, stamp, _) in numbers.items()}
         first = min(times.values(), default=0)
-        return {
-            track: Start(
-                seq, (stamp - ((times[track] - first) * self._streams[track].rate >> 32)) % _STAMPS
-            )
-            for track, (seq, stamp, _) in numbers.items()
-        }
+        starts: dict[int, Start] = {}
+        for track, (seq, stamp, _) in numbers.items():
+            ticks = ((times[track] - first) * self._streams[track].rate + _HALF) >> 32
+            starts[track] = Start(seq, (stamp - ticks) % _STAMPS)
+        return starts
 
 
 def _is_rtp(packet: Packet) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -138,16 +139,28 @@ class Talk:
         return Reply(int(line.split(" ")[1]), headers, body.decode())
 
 
-class Datagrams(asyncio.DatagramProtocol):
+class Datagrams:
     """A UDP socket that keeps what comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.got: list[bytes] = []
         self._more = asyncio.Event()
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind((host, 0))
+        asyncio.get_running_loop().add_reader(self._socket, self._read)
 
-    def datagram_received(self, data: bytes, addr: tuple[str | int, int]) -> None:
-        self.got.append(data)
-        self._more.set()
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    def send(self, data: bytes, address: tuple[str, int]) -> None:
+        self._socket.sendto(data, address)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
 
     async def wait(self, count: int) -> list[bytes]:
         """Return all datagrams so far once there are that many."""
@@ -157,6 +170,13 @@ class Datagrams(asyncio.DatagramProtocol):
                 await self._more.wait()
         return self.got
 
+    def _read(self) -> None:
+        # All that is there: asyncio's own datagram endpoints take one at each turn of the loop.
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.got.append(self._socket.recv(65_536))
+                self._more.set()
+
 
 @dataclass
 class UdpEnd:
@@ -165,17 +185,7 @@ class UdpEnd:
     host: str = "127.0.0.1"
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self.rtp_socket, self.rtp = await loop.create_datagram_endpoint(
-            Datagrams, local_addr=(self.host, 0)
-        )
-        self.rtcp_socket, self.rtcp = await loop.create_datagram_endpoint(
-            Datagrams, local_addr=(self.host, 0)
-        )
-        self.ports = (
-            self.rtp_socket.get_extra_info("sockname")[1],
-            self.rtcp_socket.get_extra_info("sockname")[1],
-        )
+        self.rtp, self.rtcp = Datagrams(self.host), Datagrams(self.host)
         return self
 
     async def __aexit__(
@@ -184,9 +194,9 @@ class UdpEnd:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self.rtp_socket.close()
-        self.rtcp_socket.close()
+        self.rtp.close()
+        self.rtcp.close()
 
     @property
     def transport(self) -> str:
-        return f"Transport: RTP/AVP;unicast;client_port={self.ports[0]}-{self.ports[1]}"
+        return f"Transport: RTP/AVP;unicast;client_port={self.rtp.port}-{self.rtcp.port}"

@@ -23,9 +23,12 @@ SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 _FRAME_HEAD = struct.Struct("!BBH")
 _MAX_FRAME_BYTES = 0xFFFF
 _WRITE_BYTES = 64 * 1024
-_UDP_BURST_BYTES = 32 * 1024
-_UDP_BURST_GAP = 0.0025
-"""Seconds between two bursts: 100 Mbit/s, which players' default receive buffers take."""
+_UDP_BURST_GAP = 0.004
+"""Seconds between two bursts of datagrams."""
+_UDP_BURST_BYTES = 16 * 1024
+"""Least size of a burst: 32 Mbit/s, which a player's default receive buffer takes for 60 ms."""
+_UDP_CLEAR_TIME = 0.25
+"""Seconds in which all that waits is to be sent, where that takes larger bursts."""
 _UDP_LAST_BYTES = 256 * 1024
 _PORT_TRIES = 32
 _DATAGRAM_BYTES = 2048
@@ -131,7 +134,8 @@ class UdpPath:
         """Send what waits, as far as that can be done now."""
         if self._resume is not None or not len(outbox):
             return
-        self._send(outbox.take(_UDP_BURST_BYTES))
+        due = int(outbox.waiting_bytes * _UDP_BURST_GAP / _UDP_CLEAR_TIME)
+        self._send(outbox.take(max(_UDP_BURST_BYTES, due)))
         if len(outbox):
             self._resume = self._loop.call_later(_UDP_BURST_GAP, self._continue, outbox)
 

@@ -30,7 +30,7 @@ async def test_vlc_plays_over_udp(stage: Stage) -> None:
         assert (await talk.ask("GET_PARAMETER", base, VLC, session)).status == 200
         report = rtcp.receiver_report(1) + rtcp.bye(1)
         server_port = int(answer[3].rpartition("-")[2])
-        video.rtcp_socket.sendto(report, ("127.0.0.1", server_port))
+        video.rtcp.send(report, ("127.0.0.1", server_port))
         await until(lambda: stage.server.stats.receiver_reports == 1)
         assert (await talk.ask("TEARDOWN", base, VLC, session)).status == 200
     assert stage.server.players("cam") == 0

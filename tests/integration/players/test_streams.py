@@ -235,14 +235,14 @@ async def test_receiver_reports_keep_a_session_over_udp_alive(stage: Stage) -> N
         _, port = await play_over_udp(talk, udp)
         for turn in (1, 2, 3):
             stage.skew += SESSION_TIMEOUT - 2
-            udp.rtcp_socket.sendto(rtcp.receiver_report(7), ("127.0.0.1", port))
+            udp.rtcp.send(rtcp.receiver_report(7), ("127.0.0.1", port))
             await stage.until_reports(turn)
             await asyncio.sleep(0.6)
             assert stage.server.players("cam") == 1
         stage.skew += 2 * SESSION_TIMEOUT
         for punch in (b"\xce\xfa\xed\xfe", bytes(200), b"\x80\x00" + bytes(10), b""):
-            udp.rtcp_socket.sendto(punch, ("127.0.0.1", port))
-            udp.rtp_socket.sendto(punch, ("127.0.0.1", port - 1))
+            udp.rtcp.send(punch, ("127.0.0.1", port))
+            udp.rtp.send(punch, ("127.0.0.1", port - 1))
         await until(lambda: stage.server.players("cam") == 0)
         assert stage.server.stats.receiver_reports == 3
 
