@@ -21,19 +21,33 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**32)]
 U64: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """Sequence numbers and microseconds: msgspec takes no greater bound."""
 Ntp: TypeAlias = Annotated[int, Meta(ge=0)]
+"""Below 2**64, which `SenderReport` sees to."""
 StripeNumber: TypeAlias = Annotated[int, Meta(ge=0, lt=16)]
 StripeCount: TypeAlias = Annotated[int, Meta(ge=1, le=16)]
 Slots: TypeAlias = Annotated[int, Meta(ge=0, le=1000)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+NodeName: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._-]+\Z")
+]
+"""Needs no escapes in JSON: 1,000 of them fit a message."""
 Sentence: TypeAlias = Annotated[str, Meta(max_length=1000)]
-Seconds: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
-AddressText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=300)]
+Seconds: TypeAlias = Annotated[float, Meta(ge=-1e13, le=1e13)]
+"""Wide enough for the difference of any two times, so that no figure of a Report is refused."""
+Pause: TypeAlias = Annotated[float, Meta(ge=0, le=3600)]
+_HOST = r"(?:[A-Za-z0-9_-]{1,63}\.){0,30}[A-Za-z0-9_-]{1,63}\.?"
+_IPV6 = r"(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?:\.[0-9]{1,3}){0,3}(?:%[A-Za-z0-9_-]{1,15})?"
+_PORT = r"(?::(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+AddressText: TypeAlias = Annotated[
+    str,
+    Meta(max_length=300, pattern=rf"\A(?:{_IPV6}|(?:{_HOST}|\[{_IPV6}\]){_PORT})\Z"),
+]
+"""HOST, HOST:PORT, [IPv6]:PORT or IPv6: what `Address.parse` reads and a resolver takes."""
 Addresses: TypeAlias = Annotated[tuple[AddressText, ...], Meta(max_length=8)]
 LostReason: TypeAlias = Literal["closed", "silent", "slow", "refused", "loop", "end"]
 """Why a link ended, or a candidate did not become a parent: also a metric label."""
 EndReason: TypeAlias = Literal["bye", "moved", "left", "too_slow", "restarted", "ended"]
 """Why a side ends a stripe link in good order."""
-NodeNames: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=1000)]
+NodeNames: TypeAlias = Annotated[tuple[NodeName, ...], Meta(max_length=1000)]
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +83,11 @@ class SenderReport(Part, frozen=True):
     rtp: Count
     """RTP timestamp of the same instant."""
 
+    def __post_init__(self) -> None:
+        """Refuse what does not fit 64 bits: msgspec has no such bound."""
+        if self.ntp >> 64:
+            raise ValueError("NTP timestamp of more than 64 bits")
+
 
 class TrackReport(Part, frozen=True):
     """The newest sender report of one track."""
@@ -91,7 +110,7 @@ class Stream(Part, frozen=True):
 class Candidate(Part, frozen=True):
     """A possible parent. Without addresses it is the server proxy that the node talks to."""
 
-    node: Name
+    node: NodeName
     addresses: Addresses
     delay: Seconds
     """Seconds from the capture of a packet to its delivery at the candidate."""
@@ -111,7 +130,7 @@ class StripeState(Part, frozen=True):
 
     stripe: StripeNumber
     interior: bool
-    parent: Name | None
+    parent: NodeName | None
     children: NodeNames
     newest: U64
     """Newest sequence number that the node holds; 0 before the first."""
@@ -121,7 +140,7 @@ class StripeReport(Part, frozen=True):
     """Figures of one stripe since the link to the parent was made."""
 
     stripe: StripeNumber
-    parent: Name | None
+    parent: NodeName | None
     delay: Seconds
     received: U64
     lost: U64
@@ -133,7 +152,7 @@ class StripeReport(Part, frozen=True):
 class Join(Message, frozen=True, tag="Join"):
     """A node asks for its place in all trees of a channel."""
 
-    version: int
+    version: Count
     channel: Name
     port: Annotated[int, Meta(ge=1, le=65_535)]
     """Overlay port of the node, at the address that the server proxy sees it from."""
@@ -151,7 +170,7 @@ class Rejoin(Message, frozen=True, tag="Rejoin"):
     """A node whose control link broke says how it hangs in the trees."""
 
     join: Join
-    node: Name
+    node: NodeName
     """Id that it had, and the server process that gave it."""
     instance: U64
     stripes: Annotated[tuple[StripeState, ...], Meta(max_length=16)]
@@ -169,7 +188,7 @@ class Clock(Message, frozen=True, tag="Clock"):
 class Offer(Message, frozen=True, tag="Offer"):
     """A node's place: what it serves, what it may ask, where the stream stands."""
 
-    node: Name
+    node: NodeName
     serve: StripeNumber | None
     """The stripe in which it may have children; null: a leaf in all."""
     stripes: StripeCount
@@ -194,7 +213,7 @@ class AttachedReport(Message, frozen=True, tag="Attached"):
     """Report: the node hangs under a parent now."""
 
     stripe: StripeNumber
-    parent: Name
+    parent: NodeName
     first: U64
 
 
@@ -202,14 +221,14 @@ class DetachedReport(Message, frozen=True, tag="Detached"):
     """Report: the node left a parent that lives."""
 
     stripe: StripeNumber
-    parent: Name
+    parent: NodeName
 
 
 class ParentLost(Message, frozen=True, tag="ParentLost"):
     """The node has no parent in a stripe and asks for candidates."""
 
     stripe: StripeNumber
-    parent: Name | None
+    parent: NodeName | None
     """Null: it never had one, or none of the candidates took it."""
     reason: LostReason
     newest: U64
@@ -220,7 +239,7 @@ class ChildLost(Message, frozen=True, tag="ChildLost"):
     """A parent's word that a child's link ended without a bye."""
 
     stripe: StripeNumber
-    child: Name
+    child: NodeName
     reason: LostReason
 
 
@@ -228,14 +247,14 @@ class Candidates(Message, frozen=True, tag="Candidates"):
     """Fresh parents, answered to ParentLost. None: wait `retry_after` seconds and ask again."""
 
     parents: StripeCandidates
-    retry_after: Seconds = 1.0
+    retry_after: Pause = 1.0
 
 
 class Redirect(Message, frozen=True, tag="Redirect"):
     """Leave `parent` for the nearest of these, make before break; a hint (SpreadIt)."""
 
     stripe: StripeNumber
-    parent: Name
+    parent: NodeName
     """Ignored where this is not the current parent."""
     targets: Annotated[tuple[Candidate, ...], Meta(max_length=MAX_CANDIDATES)]
 
@@ -281,7 +300,7 @@ class Leave(Message, frozen=True, tag="Leave"):
 class Probe(Message, frozen=True, tag="Probe"):
     """How far, how fresh, how full are you? Attach may follow on the same link."""
 
-    version: int
+    version: Count
     channel: Name
     group_key: Name
 
@@ -299,7 +318,7 @@ class ProbeReply(Message, frozen=True, tag="ProbeReply"):
 class Hello(Message, frozen=True, tag="Hello"):
     """The server proxy dials back, to see whether the node can be reached."""
 
-    version: int
+    version: Count
     nonce: Name
 
 
@@ -315,16 +334,16 @@ class Refused(Message, frozen=True, tag="Refused"):
     reason: Name
     """unknown_channel, unauthorized, full, version, bad_request, detached or loop."""
     sentence: Sentence
-    retry_after: Seconds | None = None
+    retry_after: Pause | None = None
 
 
 class Attach(Message, frozen=True, tag="Attach"):
     """A child asks a parent for one stripe."""
 
-    version: int
+    version: Count
     channel: Name
     stripe: StripeNumber
-    node: Name
+    node: NodeName
     group_key: Name
     serve: StripeNumber | None
     slots: Slots
@@ -342,7 +361,7 @@ class Attach(Message, frozen=True, tag="Attach"):
 class PathEntry(Part, frozen=True):
     """One ancestor."""
 
-    node: Name
+    node: NodeName
     addresses: Addresses
 
 
