@@ -8,8 +8,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from common.errors import BadMessageError
+from common.errors import BadMessageError, VersionError
 from common.messages import (
+    VERSION,
     EndFrame,
     First,
     FromNode,
@@ -26,6 +27,8 @@ from common.messages import (
 
 LENGTH_DIGITS = 5
 MAX_JSON_BYTES = 99_999
+MAX_PATH_BYTES = 48_000
+"""JSON of a path that a parent may send: with the child's own entry it still fits a frame."""
 _PREFIX_BYTES = LENGTH_DIGITS + 1
 
 T = TypeVar("T")
@@ -35,24 +38,54 @@ _encoder = msgspec.json.Encoder()
 class Decoder(Generic[T]):
     """Decode the JSON of one link state."""
 
-    def __init__(self, kind: object) -> None:
+    def __init__(self, kind: object, most: int = MAX_JSON_BYTES) -> None:
+        """Take the type, or union of messages, and the bytes of JSON that are accepted."""
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
+        self._most = most
 
     def __call__(self, text: bytes) -> T:
         """Return the message; raise BadMessageError that says what is wrong with it."""
+        if len(text) > self._most:
+            raise BadMessageError(f"message of {len(text)} bytes, at most {self._most} are taken")
         try:
             return self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadMessageError(f"bad message: {error}") from None
 
 
-decode_first: Decoder[First] = Decoder(First)
+class _Version(msgspec.Struct):
+    """What every version of the protocol has to say in the first message of a link."""
+
+    version: int | None = None
+    join: "_Version | None" = None
+
+
+class _FirstDecoder(Decoder[First]):
+    """Another version may have other messages and fields: its number is looked at first."""
+
+    def __init__(self) -> None:
+        super().__init__(First)
+        self._version: Decoder[_Version] = Decoder(_Version)
+
+    def __call__(self, text: bytes) -> First:
+        """Return the message; raise VersionError or BadMessageError."""
+        try:
+            return super().__call__(text)
+        except BadMessageError:
+            said = self._version(text)
+            version = said.version if said.join is None else said.join.version
+            if version not in (None, VERSION):
+                raise VersionError(f"I speak version {VERSION} of the overlay protocol") from None
+            raise
+
+
+decode_first: Decoder[First] = _FirstDecoder()
 decode_from_node: Decoder[FromNode] = Decoder(FromNode)
 decode_from_server: Decoder[FromServer] = Decoder(FromServer)
-decode_from_parent: Decoder[FromParent] = Decoder(FromParent)
+decode_from_parent: Decoder[FromParent] = Decoder(FromParent, MAX_PATH_BYTES)
 decode_from_probed: Decoder[FromProbed] = Decoder(FromProbed)
 decode_from_prober: Decoder[FromProber] = Decoder(FromProber)
-decode_path: Decoder[Path] = Decoder(Path)
+decode_path: Decoder[Path] = Decoder(Path, MAX_PATH_BYTES)
 decode_stream: Decoder[Stream] = Decoder(Stream)
 decode_redirect: Decoder[RedirectFrame] = Decoder(RedirectFrame)
 decode_end: Decoder[EndFrame] = Decoder(EndFrame)

@@ -36,6 +36,12 @@ class BadMessageError(PeerError):
     reason: ClassVar[str] = "bad_request"
 
 
+class VersionError(PeerError):
+    """The first message of a link is of another version of the overlay protocol."""
+
+    reason: ClassVar[str] = "version"
+
+
 class BadFrameError(PeerError):
     """A frame with an unknown type or an impossible length or field."""
 
