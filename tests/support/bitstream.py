@@ -1,4 +1,4 @@
-"""Elementary streams cut into the units that travel: access units of H.264 and H.265, frames of AAC and Opus.
+"""Elementary streams cut into the units that travel: coded pictures and frames of sound.
 
 Only the standard library: the GStreamer source runs this under Debian's own interpreter.
 """
@@ -59,7 +59,7 @@ def access_units(stream: bytes, codec: VideoCodec) -> list[AccessUnit]:
 
 
 def annexb(unit: AccessUnit) -> bytes:
-    """One access unit with four-byte start codes: the form in which ffmpeg hands over what RTP brought."""
+    """Join with four-byte start codes: the form in which ffmpeg hands over what RTP brought."""
     return b"".join(START_CODE + nal for nal in unit)
 
 
@@ -77,7 +77,7 @@ def _escaped(payload: bytes) -> bytes:
 
 
 def numbered(unit: AccessUnit, codec: VideoCodec, number: int, clock: int) -> AccessUnit:
-    """`unit` with an SEI before its first slice: UUID, u64 picture number, u64 clock in microseconds.
+    """Insert an SEI before the first slice: UUID, u64 picture number, u64 clock in microseconds.
 
     It makes each access unit unique, so a receiver can be told which ones it lacks.
     """

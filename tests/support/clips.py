@@ -49,7 +49,8 @@ class _Recipe:
 
 
 _BARS = "drawbox=x=0:y=0:w=240:h=20:color=black:t=fill," + ",".join(
-    f"drawbox=x={20 * bit}:y=0:w=20:h=20:color=white:t=fill:enable='mod(floor(n/pow(2\\,{bit}))\\,2)'"
+    f"drawbox=x={20 * bit}:y=0:w=20:h=20:color=white:t=fill:"
+    f"enable='mod(floor(n/pow(2\\,{bit}))\\,2)'"
     for bit in range(12)
 )
 _NOISE = "noise=alls=60:allf=t"
@@ -123,7 +124,7 @@ def _opus() -> Path:
 
 @functools.cache
 def clip(name: ClipName) -> Clip:
-    """The clip of that name, made now if it is not in the cache.
+    """Return the clip of that name, made now if it is not in the cache.
 
     loop: 32 s, H.264, about 500 kbit/s with sound. h265: the same pictures. heavy: 20 Mbit/s.
     tiny: 40 kbit/s with sound, 10 pictures a second. sparse: a key picture every 10 s.
@@ -134,7 +135,7 @@ def clip(name: ClipName) -> Clip:
 
 
 def film() -> Path:
-    """Five minutes of the loop as MP4: a server that plays it does not start again within a test."""
+    """Return five minutes of the loop as MP4: more than a test lasts, so no server loops it."""
     loop = clip("loop")
     video = ["-fflags", "+genpts", "-r", "25", "-i", str(loop.video)]
     once = _made("loop.mp4", [*video, "-i", str(loop.aac), "-c", "copy"])

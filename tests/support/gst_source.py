@@ -34,14 +34,11 @@ from tests.support.bitstream import (  # noqa: E402
     ogg_packets,
 )
 
-Element = Gst.Element
-Media = GstRtspServer.RTSPMedia
-Factory = GstRtspServer.RTSPMediaFactory
-
 _CAPS = {
     "h264": "video/x-h264,stream-format=byte-stream,alignment=au,framerate={fps}/1",
     "h265": "video/x-h265,stream-format=byte-stream,alignment=au,framerate={fps}/1",
-    "aac": "audio/mpeg,mpegversion=4,stream-format=raw,rate=48000,channels=1,codec_data=(buffer)1188",
+    "aac": "audio/mpeg,mpegversion=4,stream-format=raw,rate=48000,channels=1,"
+    "codec_data=(buffer)1188",
     "opus": "audio/x-opus,rate=48000,channels=2,channel-mapping-family=0",
 }
 _PAY = {
@@ -89,10 +86,12 @@ class Feeder:
         self.lock = threading.Lock()
         self.began: float | None = None
         self.stalled: set[str] = set()
-        self.sources: list[Element] = []
+        self.sources: list[Gst.Element] = []
         self.generation = 0
 
-    def configured(self, _factory: GstRtspServer.RTSPMediaFactory, media: Media) -> None:
+    def configured(
+        self, _factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia
+    ) -> None:
         element = media.get_element()
         self.generation += 1
         self.sources = []
@@ -102,7 +101,9 @@ class Feeder:
             arguments = (element, track, source, self.generation)
             threading.Thread(target=self.feed, args=arguments, daemon=True).start()
 
-    def feed(self, element: Element, track: Track, source: Element, generation: int) -> None:
+    def feed(
+        self, element: Gst.Element, track: Track, source: Gst.Element, generation: int
+    ) -> None:
         while element.get_clock() is None or element.get_base_time() == 0:
             time.sleep(0.005)
         with self.lock:
@@ -121,7 +122,7 @@ class Feeder:
                 return
             n += 1
 
-    def push(self, track: Track, source: Element, n: int, stamp: float) -> bool:
+    def push(self, track: Track, source: Gst.Element, n: int, stamp: float) -> bool:
         data, key = track.make(n)
         buffer = Gst.Buffer.new_wrapped(data)
         buffer.pts = buffer.dts = max(0, int(stamp * 1e9))
@@ -147,7 +148,7 @@ class Keeper:
     def __init__(self, url: str, arguments: argparse.Namespace, tracks: int) -> None:
         self.url, self.arguments, self.tracks = url, arguments, tracks
         self.pipeline: Gst.Pipeline | None = None
-        self.sinks: list[Element] = []
+        self.sinks: list[Gst.Element] = []
         self.seen, self.idle, self.ready = -1, 0, False
         GLib.timeout_add(100, self.check)
 
@@ -170,10 +171,12 @@ class Keeper:
         pipeline.set_state(Gst.State.PLAYING)
         return False
 
-    def padded(self, _source: Element, pad: Gst.Pad) -> None:
+    def padded(self, _source: Gst.Element, pad: Gst.Pad) -> None:
         sink = Gst.ElementFactory.make("fakesink")
         sink.set_property("sync", False)
         sink.set_property("async", False)
+        if self.pipeline is None:
+            return
         self.pipeline.add(sink)
         sink.sync_state_with_parent()
         pad.link(sink.get_static_pad("sink"))
@@ -198,7 +201,9 @@ class Keeper:
         self.pipeline, self.sinks = None, []
 
 
-def authorization(arguments: argparse.Namespace, factory: Factory) -> GstRtspServer.RTSPAuth:
+def authorization(
+    arguments: argparse.Namespace, factory: GstRtspServer.RTSPMediaFactory
+) -> GstRtspServer.RTSPAuth:
     """Password, method and certificate; anybody may come when there is only a certificate."""
     auth, role = GstRtspServer.RTSPAuth(), "viewer"
     token = GstRtspServer.RTSPToken()
@@ -242,7 +247,9 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def factory_for(arguments: argparse.Namespace, tracks: list[Track], feeder: Feeder) -> Factory:
+def factory_for(
+    arguments: argparse.Namespace, tracks: list[Track], feeder: Feeder
+) -> GstRtspServer.RTSPMediaFactory:
     factory = GstRtspServer.RTSPMediaFactory()
     parts = [
         f"appsrc name=src{i} is-live=true format=time do-timestamp=false block=false max-bytes=0 "

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -78,7 +79,7 @@ class Process:
         self._lines.put(None)
 
     def on_line(self, line: str, at: float) -> None:
-        """Called in the reader's thread for each line, `at` seconds after the start."""
+        """Override to see each line, in the reader's thread, `at` seconds after the start."""
 
     def expect(self, pattern: str, timeout: float) -> re.Match[str]:
         """Wait for the next line of output that matches; lines before it are passed over."""
@@ -100,7 +101,7 @@ class Process:
         self.popen.stdin.write(line.encode() + b"\n")
         self.popen.stdin.flush()
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal to the process and its children, if it still runs."""
         if self.popen.poll() is None:
             os.killpg(self.pid, number)
@@ -116,33 +117,31 @@ class Process:
 
     def terminate(self, timeout: float = 5.0, first: signal.Signals = signal.SIGTERM) -> int:
         """Ask for the end, insist after `timeout` seconds; return the exit code (-9: insisted)."""
-        self.signal(first)
+        self.send(first)
         try:
             self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.signal(signal.SIGKILL)
+            self.send(signal.SIGKILL)
         return self.wait(30)
 
     def kill(self) -> None:
         """End the process at once."""
-        self.signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.wait(30)
 
     def _finished(self) -> None:
         self._reader.join(5)
         for stream in (self.popen.stdin, self.popen.stdout):
             if stream is not None:
-                try:
+                with suppress(BrokenPipeError):  # what it left unread is of no use now
                     stream.close()
-                except BrokenPipeError:
-                    pass  # what was unread at its standard input is of no use now
 
     def text(self) -> str:
         """All output so far."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
 
     def tail(self, lines: int = 40) -> str:
-        """The last lines of output."""
+        """Return the last lines of output."""
         return "\n".join(self.text().splitlines()[-lines:])
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from tests.support.bitstream import VideoCodec
@@ -43,7 +43,7 @@ class GstOptions:
 class GstSource(Process):
     """A live source; constructed at once, `wait_ready()` before use (`with` does it).
 
-    `sent` is the log for `exactness.compare`: one line per access unit or audio frame, with its MD5.
+    `sent` is the log for `exactness.compare`: a line with the MD5 of each picture and sound frame.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class GstSource(Process):
     def codec(self) -> VideoCodec | None:
         return clip(self.options.video).codec if self.options.video else None
 
-    def wait_ready(self, timeout: float = 30.0) -> "GstSource":
+    def wait_ready(self, timeout: float = 30.0) -> Self:
         """Wait until every track flows."""
         self._url = self._url or self.expect(r"^READY (\S+)", timeout).group(1)
         return self
@@ -117,12 +117,19 @@ class GstSource(Process):
         return self.wait_ready()._url  # noqa: SLF001  # its own
 
     def url_with(self, credentials: str) -> str:
-        """The URL with `user:password` in it."""
+        """Return the URL with `user:password` in it."""
         return self.url.replace("://", f"://{credentials}@", 1)
 
     @property
     def port(self) -> int:
         return urlsplit(self.url).port or 0
+
+    def expect_sent(self, count: int, track: str = "video", timeout: float = 60.0) -> None:
+        """Wait until `count` more units of a track have been sent."""
+        word = f'"track": "{track}"'
+        before = self.sent.read_text().count(word)
+        enough = lambda: self.sent.read_text().count(word) >= before + count  # noqa: E731
+        wait_until(enough, timeout, f"{count} more {track} units sent", 0.05)
 
     def stall(self, what: Literal["video", "audio", "all"] = "all") -> None:
         """Send nothing more of these tracks; the connection stays up."""
@@ -140,7 +147,7 @@ class GstSource(Process):
         """Close the connections of all clients; new media begins."""
         self.write("drop")
 
-    def __enter__(self) -> "GstSource":
+    def __enter__(self) -> Self:
         try:
             return self.wait_ready()
         except BaseException:
@@ -149,7 +156,7 @@ class GstSource(Process):
 
 
 def make_certificate(certificate: Path, key: Path, address: str) -> None:
-    """A self-signed certificate for localhost and `address`."""
+    """Make a self-signed certificate for localhost and `address`."""
     names = f"subjectAltName=DNS:localhost,IP:{address}"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30"
     tail = [
@@ -184,7 +191,7 @@ class VlcSource(Process):
             argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv]
         super().__init__(wrap(argv), folder / "vlc.log", {"HOME": str(self._home)})
 
-    def wait_ready(self, timeout: float = 30.0) -> "VlcSource":
+    def wait_ready(self, timeout: float = 30.0) -> Self:
         """Wait until DESCRIBE is answered with both tracks."""
         wait_until(self._described, timeout, "VLC's answer to DESCRIBE", 0.2)
         return self
@@ -210,7 +217,7 @@ class VlcSource(Process):
         shutil.rmtree(self._home, ignore_errors=True)
         return code
 
-    def __enter__(self) -> "VlcSource":
+    def __enter__(self) -> Self:
         try:
             return self.wait_ready()
         except BaseException:

@@ -1,0 +1,25 @@
+"""Every process of an end-to-end test ends with it; the logs are shown when it has failed."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.support.processes import LAUNCHED, end_all
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    yield
+    end_all()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" and report.failed and call.excinfo is not None:
+        for process in LAUNCHED:
+            report.sections.append((f"log of {process}", process.tail(60)))
+        report.sections.append(("bench", f"{item.nodeid}: {len(LAUNCHED)} processes"))
+    return report
