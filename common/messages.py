@@ -15,6 +15,8 @@ VERSION = 1
 
 MAX_CANDIDATES = 10
 MAX_SDP_BYTES = 65_536
+MAX_STREAM_BYTES = 60_000
+"""JSON of a Stream: it must fit in an EPOCH frame and, with the rest of an Offer, in a message."""
 MAX_REDIRECTS = 16
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**32)]

@@ -3,18 +3,17 @@
 import asyncio
 import contextlib
 import secrets
-import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiortsp.rtsp.errors import RTSPError
 from aiortsp.rtsp.parser import RTSPResponse
 
+from common.codec import encode_body
 from common.errors import SourceError
+from common.messages import MAX_STREAM_BYTES, Stream
 from common.runtime.tasks import Tasks
 from serverproxy.core import media
-from serverproxy.core.authorization import Credentials
 from serverproxy.core.events import SourceDescription
-from serverproxy.core.rtspurl import SourceUrl, redact
 from serverproxy.core.sourcestats import SourceStats
 from serverproxy.core.transport import (
     DEFAULT_SESSION_TIMEOUT,
@@ -26,6 +25,7 @@ from serverproxy.net.source.connection import SourceConnection, header
 from serverproxy.net.source.faults import NoMediaError, RedirectedError, StatusError, explain
 from serverproxy.net.source.intake import Intake
 from serverproxy.net.source.receiver import Receiver
+from serverproxy.net.source.target import Target
 from serverproxy.net.source.udp import UdpPair
 
 _REDIRECTS = (301, 302, 303, 305, 307, 308)
@@ -34,18 +34,6 @@ _REPORT_INTERVAL = 5.0
 _MOST_KEEP_ALIVE_INTERVAL = 25.0
 _TEARDOWN_TIMEOUT = 1.0
 _TICK = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What one pull goes to, and how."""
-
-    url: SourceUrl
-    credentials: Credentials | None = field(repr=False)
-    tls: ssl.SSLContext | None
-    fingerprint: str | None
-    tcp: bool
-    timeout: float
 
 
 @dataclass(slots=True)
@@ -82,7 +70,7 @@ class Pull:
         self._tasks = Tasks()
         self._session = ""
         self._session_timeout = DEFAULT_SESSION_TIMEOUT
-        self._aggregate = target.url.request
+        self._base = self._aggregate = target.url.request
         self._public = ""
         self._ssrc = secrets.randbits(32)
         self._cname = secrets.token_hex(8)
@@ -96,6 +84,9 @@ class Pull:
         try:
             await self._connect()
             description = await self._describe()
+            stream = Stream(0, 0, description.sdp, description.tracks)
+            if (size := len(encode_body(stream))) > MAX_STREAM_BYTES:
+                raise SourceError(f"its SDP takes {size} bytes, at most {MAX_STREAM_BYTES} fit")
             self._intake.begin(SourceDescription(description.sdp, description.tracks))
             for medium in description.media:
                 await self._setup(medium)
@@ -285,20 +276,3 @@ class Pull:
             if self._connection.running:
                 self._connection.abort()
                 await asyncio.wait([self._connection.gone], timeout=_TEARDOWN_TIMEOUT)
-
-
-def redirected(location: str, before: Target) -> tuple[SourceUrl, Credentials | None]:
-    """Return where a redirect leads and what to log in with there.
-
-    Raises SourceError for a target that is no RTSP URL, or that gives up TLS. Credentials go to
-    another host only if the target names them.
-    """
-    try:
-        url = SourceUrl.parse(location)
-    except ValueError as error:
-        raise SourceError(f"the source redirects to what is no RTSP URL: {error}") from None
-    if before.url.scheme == "rtsps" and url.scheme != "rtsps":
-        raise SourceError(f"the source redirects from rtsps to {redact(location)}, without TLS")
-    if url.username is not None:
-        return url, Credentials(url.username, url.password or "")
-    return url, before.credentials if url.host == before.url.host else None
