@@ -13,7 +13,9 @@ _MOST_EARLY = 64
 class Intake:
     """The way of packets to the sink. `source_up` goes before the first RTP packet of a pull."""
 
-    def __init__(self, sink: SourceSink, stats: SourceStats, on_up: Callable[[], None]) -> None:
+    def __init__(
+        self, sink: SourceSink, stats: SourceStats, on_up: Callable[[SourceDescription], None]
+    ) -> None:
         self._sink, self._stats, self._on_up = sink, stats, on_up
         self._batch: list[SourcePacket] = []
         self._scheduled: asyncio.Handle | None = None
@@ -50,7 +52,7 @@ class Intake:
             self.up = True
             self._stats.pulls += 1
             self._sink.source_up(self._description)
-            self._on_up()
+            self._on_up(self._description)
         batch, self._batch = self._batch, []
         self._stats.packets += len(batch)
         self._stats.bytes += sum(len(packet.payload) for packet in batch)

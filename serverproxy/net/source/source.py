@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from common.errors import SourceError
 from common.liveness import Backoff
 from serverproxy.core.authorization import Credentials
-from serverproxy.core.events import SourceSink
+from serverproxy.core.events import SourceDescription, SourceSink
 from serverproxy.core.rtspurl import SourceUrl, redact
 from serverproxy.core.sourcestats import SourceStats
 from serverproxy.net.source.faults import NoMediaError, RedirectedError, StatusError
 from serverproxy.net.source.intake import Intake
-from serverproxy.net.source.pull import Pull, Target, redirected
+from serverproxy.net.source.pull import Pull
 from serverproxy.net.source.settings import SourceSettings
+from serverproxy.net.source.target import Target, redirected
 from serverproxy.net.source.tls import client_context, fingerprint_digits
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Source:
             raise ValueError(
                 "rtsps:// over UDP would send the media in clear: set transport to tcp"
             )
+        if self._url.scheme != "rtsps" and (settings.ca or settings.fingerprint):
+            raise ValueError("ca and fingerprint verify rtsps:// only: this URL is without TLS")
         self._settings, self._sink, self._channel = settings, sink, channel
         self._ways = self._transports()
         self._description: Description | None = None
@@ -135,11 +138,13 @@ class Source:
             timeout=settings.timeout,
         )
 
-    def _up(self) -> None:
+    def _up(self, description: SourceDescription) -> None:
         self._up_since = time.monotonic()
         self.state, self.last_error = "up", None
-        if self._worth_telling("up"):
-            log.info("channel %s: source %s is up", self._channel, redact(self._settings.url))
+        media = ", ".join(f"{track.kind} {track.codec}" for track in description.tracks)
+        if self._worth_telling(media):
+            url = redact(self._settings.url)
+            log.info("channel %s: source %s is up: %s", self._channel, url, media)
 
     def _down(self, reason: str, delay: float) -> None:
         self.stats.failures += 1

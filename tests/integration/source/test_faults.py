@@ -252,6 +252,8 @@ async def test_the_same_failure_is_not_logged_again_and_another_is(
         (SourceSettings(url="http://h/"), "rtsp://"),
         (SourceSettings(url="rtsps://h/x", transport="udp"), "in clear"),
         (SourceSettings(url="rtsps://h/x", fingerprint="12:34"), "fingerprint"),
+        (SourceSettings(url="rtsp://h/x", fingerprint="0" * 64), "without TLS"),
+        (SourceSettings(url="rtsp://h/x", ca="ca.pem"), "without TLS"),
         (SourceSettings(url="rtsp://h/x", timeout=0.0), "timeout"),
     ],
 )
