@@ -5,15 +5,20 @@ Rules
 1. A packet leaves exactly once: in order, or never (late, duplicate).
 2. A gap is waited for at most `timeout` seconds, counted from the arrival of the first packet
    behind it. The hole then counts as lost and the head moves on.
-3. At most `capacity_bytes` of payload are held. Overflow gives up the oldest gap first.
+3. At most `capacity_bytes` are held: payloads, and `PACKET_COST_BYTES` for each packet, or empty
+   ones would cost nothing. Overflow gives up the oldest gap first.
 
 No clock is read here: the caller passes `now`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from common.frame import Packet
+
+PACKET_COST_BYTES = 256
+"""What a held packet takes besides its payload, about."""
 
 
 @dataclass(slots=True)
@@ -37,6 +42,8 @@ class Reorder:
         self.stats = ReorderStats()
         self._timeout, self._capacity = timeout, capacity_bytes
         self._held: dict[int, tuple[Packet, float]] = {}
+        self._order: list[int] = []
+        """Heap of the held sequence numbers."""
         self._held_bytes = 0
 
     @property
@@ -47,6 +54,7 @@ class Reorder:
     def push(self, packets: Sequence[Packet], now: float) -> list[Packet]:
         """Take packets of any stripe; return every packet that is now in order."""
         held, out, head, size = self._held, [], self.head, self._held_bytes
+        order = self._order
         for packet in packets:
             seq = packet.seq
             if seq == head:
@@ -61,10 +69,13 @@ class Reorder:
                 self.stats.late += 1
             else:
                 held[seq] = (packet, now)
+                heappush(order, seq)
                 size += len(packet.payload)
+        while order and order[0] < head:
+            heappop(order)
         self.head, self._held_bytes = head, size
         self.stats.delivered += len(out)
-        while self._held_bytes > self._capacity:
+        while self._held_bytes + len(held) * PACKET_COST_BYTES > self._capacity:
             out += self._give_up()
         return out
 
@@ -94,11 +105,12 @@ class Reorder:
     def restart(self, head: int) -> None:
         """Forget what is held: the sequence numbers begin anew at `head`."""
         self._held.clear()
+        self._order.clear()
         self._held_bytes = 0
         self.head = head
 
     def _give_up(self) -> list[Packet]:
-        first = min(self._held)
+        first = self._order[0]
         self.stats.lost += first - self.head
         self.stats.given_up += 1
         self.head = first
@@ -111,5 +123,7 @@ class Reorder:
             self._held_bytes -= len(packet.payload)
             out.append(packet)
             self.head += 1
+        while self._order and self._order[0] < self.head:
+            heappop(self._order)
         self.stats.delivered += len(out)
         return out

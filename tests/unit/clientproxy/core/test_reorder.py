@@ -1,0 +1,168 @@
+"""The merge of the stripes."""
+
+from clientproxy.core.reorder import PACKET_COST_BYTES, Reorder
+from common.frame import Packet
+
+ROOMY = 1 << 20
+
+
+def packet(seq: int, size: int = 1) -> Packet:
+    return Packet(seq, 0, 0, 0, bytes(size))
+
+
+def packets(*seqs: int) -> list[Packet]:
+    return [packet(seq) for seq in seqs]
+
+
+def merge(*, head: int = 0, timeout: float = 0.2, capacity_bytes: int = ROOMY) -> Reorder:
+    return Reorder(head=head, timeout=timeout, capacity_bytes=capacity_bytes)
+
+
+def numbers(out: list[Packet]) -> list[int]:
+    return [one.seq for one in out]
+
+
+def test_packets_in_order_leave_at_once() -> None:
+    one = merge(head=10)
+    assert numbers(one.push(packets(10, 11, 12), now=0.0)) == [10, 11, 12]
+    assert one.head == 13
+    assert one.next_deadline() is None
+    assert one.stats.delivered == 3
+
+
+def test_the_packets_themselves_leave() -> None:
+    sent = Packet(5, 6, 7, 3, b"payload", 2)
+    assert merge(head=5).push([sent], now=0.0) == [sent]
+
+
+def test_two_stripes_are_merged_by_number() -> None:
+    one = merge(head=0)
+    assert numbers(one.push(packets(0, 2, 4), now=0.0)) == [0]
+    assert one.held == 2
+    assert numbers(one.push(packets(1, 3, 5), now=0.1)) == [1, 2, 3, 4, 5]
+    assert one.held == 0
+    assert one.stats.lost == 0
+
+
+def test_a_gap_is_given_up_once_its_time_is_over() -> None:
+    one = merge(head=10, timeout=0.2)
+    one.push(packets(10), now=0.0)
+    assert one.push(packets(13), now=0.5) == []
+    assert one.expire(now=0.65) == []
+    assert numbers(one.expire(now=0.7)) == [13]
+    assert (one.stats.lost, one.stats.given_up, one.stats.delivered) == (2, 1, 2)
+
+
+def test_the_time_of_a_gap_begins_with_the_first_packet_behind_it() -> None:
+    one = merge(head=0, timeout=0.2)
+    one.push(packets(2), now=1.0)
+    one.push(packets(4), now=1.15)
+    assert one.next_deadline() == 1.2
+    assert numbers(one.expire(now=1.2)) == [2]
+    assert one.next_deadline() == 1.15 + 0.2
+
+
+def test_a_gap_that_a_packet_behind_it_has_waited_for_longer_is_not_given_more_time() -> None:
+    """5 came later than 10, but 10 waits for what is before 5 too."""
+    one = merge(head=0, timeout=0.2)
+    one.push(packets(10), now=1.0)
+    one.push(packets(5), now=1.15)
+    assert numbers(one.expire(now=1.2)) == [5, 10]
+    assert (one.stats.lost, one.stats.given_up) == (9, 2)
+
+
+def test_a_gap_that_is_filled_in_part_keeps_its_time() -> None:
+    one = merge(head=0, timeout=0.2)
+    one.push(packets(2), now=1.0)
+    assert numbers(one.push(packets(0), now=1.1)) == [0]
+    assert numbers(one.expire(now=1.2)) == [2]
+    assert one.stats.lost == 1
+
+
+def test_early_and_repeated_expiry_is_harmless() -> None:
+    one = merge()
+    assert one.expire(now=100.0) == []
+    one.push(packets(1), now=100.0)
+    assert one.expire(now=100.1) == []
+    assert numbers(one.expire(now=100.2)) == [1]
+    assert one.expire(now=100.2) == []
+
+
+def test_late_packets_are_counted_and_dropped() -> None:
+    one = merge(timeout=0.0)
+    one.push(packets(1), now=0.0)
+    one.expire(now=0.0)
+    assert one.push(packets(0), now=0.1) == []
+    assert (one.stats.lost, one.stats.late) == (1, 1)
+
+
+def test_a_packet_that_comes_twice_leaves_once() -> None:
+    one = merge()
+    assert numbers(one.push(packets(0, 0), now=0.0)) == [0]
+    assert one.push(packets(2, 2), now=0.0) == []
+    assert one.held == 1
+    assert numbers(one.push(packets(1), now=0.0)) == [1, 2]
+    assert one.stats.late == 2
+    assert one.stats.delivered == 3
+
+
+def test_overflow_gives_up_the_oldest_gap_first() -> None:
+    one = merge(timeout=60.0, capacity_bytes=2 * (100 + PACKET_COST_BYTES))
+    assert one.push([packet(4, 100), packet(2, 100)], now=0.0) == []
+    assert numbers(one.push([packet(6, 100)], now=0.0)) == [2]
+    assert one.stats.lost == 2
+    assert one.held == 2
+
+
+def test_empty_packets_take_memory_too() -> None:
+    one = merge(timeout=60.0, capacity_bytes=1000 * PACKET_COST_BYTES)
+    for seq in range(2, 20_000, 2):
+        one.push([packet(seq, 0)], now=0.0)
+        assert one.held <= 1000
+
+
+def test_fifty_thousand_gaps_are_given_up_in_no_time() -> None:
+    """A search for the oldest gap in all that is held would take a minute here."""
+    one = merge(timeout=0.1, capacity_bytes=1 << 30)
+    assert one.push([packet(seq) for seq in range(100_001, 0, -2)], now=0.0) == []
+    assert len(one.expire(now=0.1)) == 50_001
+    assert one.stats.lost == one.stats.given_up == 50_001
+    assert one.next_deadline() is None
+
+
+def test_a_start_later_than_asked_is_no_loss() -> None:
+    one = merge(head=100)
+    one.push(packets(104, 106), now=0.0)
+    assert numbers(one.skip_to(106)) == [106]
+    assert one.head == 107
+    assert one.held == 0
+    assert one.stats.lost == 0
+    assert one.stats.delivered == 1
+
+
+def test_the_head_never_goes_back() -> None:
+    one = merge(head=100)
+    one.push(packets(102), now=0.0)
+    assert one.skip_to(50) == []
+    assert one.head == 100
+    assert one.held == 1
+
+
+def test_a_gap_behind_a_later_start_is_waited_for() -> None:
+    one = merge(head=100, timeout=0.2)
+    one.push(packets(102, 106), now=1.0)
+    assert one.skip_to(104) == []
+    assert one.next_deadline() == 1.2
+    assert numbers(one.expire(now=1.2)) == [106]
+    assert one.stats.lost == 2
+
+
+def test_a_restart_forgets_what_is_held() -> None:
+    one = merge(head=100, capacity_bytes=PACKET_COST_BYTES + 1)
+    one.push(packets(102), now=0.0)
+    one.restart(7)
+    assert one.held == 0
+    assert one.next_deadline() is None
+    assert one.push(packets(9), now=0.0) == []
+    assert numbers(one.push(packets(7, 8), now=0.0)) == [7, 8, 9]
+    assert one.stats.lost == 0
