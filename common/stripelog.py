@@ -6,7 +6,8 @@ Rules
    may feed at once). A hole is a loss that the caller has accepted.
 2. A cursor is the next sequence number that its reader lacks. Reading never changes the log.
 3. Frames older than `max_age` seconds of capture time behind the newest, and the oldest beyond
-   `max_bytes`, fall off the tail. A cursor below `floor` has lost what it wanted.
+   `max_bytes`, fall off the tail. A cursor below `floor` has lost what it wanted. The number of
+   frames is bounded too, for those that are all but empty.
 """
 
 from bisect import bisect_left
@@ -16,6 +17,9 @@ from common.frame import Packet
 
 _COMPACT_AFTER = 4096
 """Dead entries at the head of the lists before they are cut off in one go."""
+_SMALL_FRAME_BYTES = 128
+_ALWAYS_FRAMES = 4096
+"""A log holds so many frames, and one more for each `_SMALL_FRAME_BYTES` of its bytes."""
 
 
 class StripeLog:
@@ -24,6 +28,7 @@ class StripeLog:
     def __init__(self, *, max_bytes: int, max_age: float) -> None:
         """Keep at most `max_bytes` of frames and `max_age` seconds by capture time."""
         self._max_bytes, self._max_age_us = max_bytes, int(max_age * 1e6)
+        self._max_frames = _ALWAYS_FRAMES + max_bytes // _SMALL_FRAME_BYTES
         self._seqs: list[int] = []
         self._captures: list[int] = []
         self._frames: list[bytes] = []
@@ -83,12 +88,12 @@ class StripeLog:
         """Return frames from `cursor` on as one string, the cursor behind them, and their count.
 
         At least one frame comes if there is any; more only while `max_bytes` are not passed.
-        Readers at the same place share the same string.
+        Readers who have come to the same place near the newest share the same string.
         """
         if self.newest is None or cursor > self.newest:
             return b"", cursor, 0
         asked, upto, data, count = self._joined
-        if asked == cursor and upto > self.newest:
+        if asked == cursor and upto > self.newest and (len(data) <= max_bytes or count == 1):
             return data, upto, count
         first = bisect_left(self._seqs, cursor, self._head)
         last, size = first, 0
@@ -115,8 +120,8 @@ class StripeLog:
 
     def _trim(self) -> None:
         oldest_us = self._captures[-1] - self._max_age_us
-        head = self._head
-        while self._size > self._max_bytes or self._captures[head] < oldest_us:
+        head, spare = self._head, len(self._seqs) - self._max_frames
+        while self._size > self._max_bytes or self._captures[head] < oldest_us or head < spare:
             if head == len(self._seqs) - 1:
                 break
             self._size -= len(self._frames[head])
