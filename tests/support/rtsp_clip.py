@@ -6,12 +6,14 @@ Encoded by FFmpeg, packetised by its own RTP muxer. Needs PyAV.
 import base64
 from dataclasses import dataclass
 from fractions import Fraction
+from hashlib import md5
 
 import av
 import av.filter
 from av.codec.context import Flags
 from av.video.frame import PictureType
 
+from common import rtp
 from common.frame import FLAG_KEYFRAME, Packet
 from common.messages import Track
 
@@ -20,7 +22,8 @@ AUDIO_RATE = 48_000
 VIDEO = Track(index=0, kind="video", codec="H264", clock_rate=90_000, payload_type=96)
 AUDIO = Track(index=1, kind="audio", codec="MPEG4-GENERIC", clock_rate=AUDIO_RATE, payload_type=97)
 _NAL_TYPE = 0x1F
-_FU_A, _SPS, _PPS, _IDR = 28, 7, 8, 5
+_FU_A, _STAP_A, _SPS, _PPS, _IDR = 28, 24, 7, 8, 5
+_FU_START = 0x80
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,64 @@ def make_clip(seconds: int, *, gop: int = 25, bit_rate: int = 500_000) -> Clip:
     timed.sort(key=lambda item: item[0])
     keyframes = _keyframes(video)
     return Clip(sdp, [_packet(n, keyframes, *item) for n, item in enumerate(timed)], seconds)
+
+
+def units(clip: Clip) -> dict[str, list[str]]:
+    """Return the MD5 of each access unit and audio frame, as ffmpeg's framehash has them."""
+    pictures: dict[bytes, list[bytes]] = {}
+    sounds: list[bytes] = []
+    for packet in clip.packets:
+        body = packet.payload[12:]
+        if packet.track == VIDEO.index:
+            pictures.setdefault(packet.payload[4:8], []).append(body)
+        else:  # RFC 3640, AAC-hbr: 16 bits of header per frame
+            count = int.from_bytes(body[:2]) // 16
+            at = 2 + 2 * count
+            for n in range(count):
+                size = int.from_bytes(body[2 + 2 * n : 4 + 2 * n]) >> 3
+                sounds.append(body[at : at + size])
+                at += size
+    found = {"video": [_annexb(bodies) for bodies in pictures.values()], "audio": sounds}
+    return {
+        track: [md5(one, usedforsecurity=False).hexdigest() for one in all_]
+        for track, all_ in found.items()
+    }
+
+
+def renumbered(clip: Clip, *, seq: int, stamp: int, ssrc: int) -> list[Packet]:
+    """Return the packets of a clip with other RTP numbers: the source after a restart."""
+    packets: list[Packet] = []
+    for packet in clip.packets:
+        header = rtp.parse(packet.payload)
+        assert header is not None
+        payload = rtp.rewrite(
+            packet.payload,
+            sequence=header.sequence + seq,
+            timestamp=header.timestamp + stamp,
+            ssrc=ssrc + packet.track,
+        )
+        packets.append(packet._replace(payload=payload))
+    return packets
+
+
+def _annexb(bodies: list[bytes]) -> bytes:
+    """Join the NAL units of one access unit (RFC 6184) with four-byte start codes."""
+    nals: list[bytes] = []
+    for body in bodies:
+        kind = body[0] & _NAL_TYPE
+        if kind == _FU_A:
+            if body[1] & _FU_START:
+                nals.append(bytes([body[0] & 0xE0 | body[1] & _NAL_TYPE]))
+            nals[-1] += body[2:]
+        elif kind == _STAP_A:
+            at = 1
+            while at < len(body):
+                end = at + 2 + int.from_bytes(body[at : at + 2])
+                nals.append(body[at + 2 : end])
+                at = end
+        else:
+            nals.append(body)
+    return b"".join(b"\0\0\0\1" + nal for nal in nals)
 
 
 def _packet(number: int, keyframes: set[bytes], at_us: int, track: int, payload: bytes) -> Packet:

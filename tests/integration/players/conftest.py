@@ -44,6 +44,7 @@ class Stage:
     address: Address
     channels: StandInChannels
     feed: StandInFeed
+    tasks: Tasks
     skew: float = 0.0
     """Seconds that the server's clock is ahead."""
     numbers: dict[int, int] = field(default_factory=dict)
@@ -78,7 +79,7 @@ async def stage() -> AsyncIterator[Stage]:
     server = RtspServer(
         channels, tasks, allow_servers=["host:7854"], clock=lambda: loop.time() + made.skew
     )
-    made = Stage(server, Address("127.0.0.1", 0), channels, feed)
+    made = Stage(server, Address("127.0.0.1", 0), channels, feed, tasks)
     made.address = await server.start(made.address)
     yield made
     await server.close()
