@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import ssl
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.integration.source.scripted import (
     running,
     serving,
 )
+from tests.support.sources import make_certificate
 
 
 def source(
@@ -69,6 +72,21 @@ async def test_redirects_in_a_circle_end() -> None:
     async with serving(server), running(source(server, watcher).run):
         await watcher.until(lambda: bool(watcher.downs))
     assert watcher.downs == ["the source redirects more than 3 times"]
+
+
+async def test_a_redirect_may_not_give_up_tls(tmp_path: Path) -> None:
+    certificate = tmp_path / "camera.pem"
+    make_certificate(certificate, certificate.with_suffix(".key"), "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    target, watcher = ScriptedServer(), Watcher()
+    server = ScriptedServer(DESCRIBE=lambda one: one.reply("302 Found", Location=target.url))
+    async with serving(target), serving(server, tls=context):
+        settings = SourceSettings(url=server.url.replace("rtsp", "rtsps"), ca=str(certificate))
+        async with running(Source(settings, watcher, channel="cam").run):
+            await watcher.until(lambda: bool(watcher.downs))
+    assert "without TLS" in watcher.downs[0]
+    assert target.requests == []
 
 
 def digest(request: Request, algorithm: str, password: str = "p w") -> bool:
