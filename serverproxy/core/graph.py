@@ -79,8 +79,7 @@ class Graph:
         if member is self.root:
             link = member.links[stripe]
             return self.root_slots + self.repair_slots - len(link.down) - link.leaving
-        excess = 0 if member.hard_limit or not member.slots else 1
-        return member.slots + excess - member.held
+        return member.limit - member.held
 
     def serving(self, member: Member, stripe: Stripe) -> bool:
         """Whether children in this stripe are what `member` is there for."""
@@ -181,27 +180,37 @@ class Graph:
         """Put every changed member on the right shelves."""
         dirty, self._dirty = self._dirty, {}
         for member in dirty:
-            for stripe in self.stripes:
-                self._shelve(member, stripe)
+            self._shelve(member)
             self._note_burden(member)
 
-    def _shelve(self, member: Member, stripe: Stripe) -> None:
+    def _shelve(self, member: Member) -> None:
+        load, held = member.load, member.held
+        for stripe in self.stripes:
+            if member is self.root:
+                free, reach = self.free(member, stripe), self.reach(member, stripe)
+            else:
+                free, reach = member.slots - load, member.limit - held
+            self._shelve_in(member, stripe, free, reach)
+
+    def _shelve_in(self, member: Member, stripe: Stripe, free: int, reach: int) -> None:
         link, shelves = member.links[stripe], self.shelves[stripe]
-        key = self._key(link)
-        serving = self.serving(member, stripe)
-        free, reach = self.free(member, stripe), self.reach(member, stripe)
-        leafy = serving and key is not None and self.leaf_of(member, stripe) is not None
-        full = serving and free == 0 and reach > 0
-        spare = not serving and free > 0 and reach > 0 and member.yields in {None, stripe}
-        shelves.free.put(member, key if serving and free > 0 and reach > 0 else None)
-        shelves.leafy.put(member, key if full and leafy else None)
-        shelves.over.put(member, key if full and member is not self.root else None)
-        shelves.spare.put(member, key if spare else None)
-        shelves.holder.put(member, key if leafy else None)
-        interior = serving and member is not self.root
-        shelves.interior.put(member, link.depth if interior else None)
-        childless = not link.down and not link.children
-        shelves.idle.put(member, member.slots if interior and childless else None)
+        keys: tuple[int | None, ...]
+        if not self.serving(member, stripe):
+            spare = free > 0 and reach > 0 and member.yields in {None, stripe}
+            keys = (None, None, None, self._key(link) if spare else None, None, None, None)
+        else:
+            key, depth = self._key(link), link.depth
+            idle = None if link.down or link.children else member.slots
+            holder = None if key is None or self.leaf_of(member, stripe) is None else key
+            available = key if free > 0 and reach > 0 else None
+            leafy, over = (holder, key) if free == 0 and reach > 0 else (None, None)
+            if member is self.root:
+                over = depth = idle = None
+            keys = (available, leafy, over, None, holder, depth, idle)
+        if keys != link.shelved:
+            link.shelved = keys
+            for shelf, key in zip(shelves.all, keys, strict=True):
+                shelf.put(member, key)
 
     def _key(self, link: Link) -> int | None:
         if link.depth is None:
@@ -213,8 +222,9 @@ class Graph:
         if member is self.root:
             burdened = any(self.free(member, stripe) < 0 for stripe in self.stripes)
         else:
-            foreign = any(member.links[s].down for s in self.stripes if s != member.serves)
-            burdened = foreign or member.load > member.slots
+            load = member.load
+            own = 0 if member.serves is None else len(member.links[member.serves].down)
+            burdened = load > own or load > member.slots
         if burdened:
             self.burdened[member] = None
         else:

@@ -86,8 +86,7 @@ def _check_member(graph: Graph, member: Member) -> None:
     """2: children in the interior stripe, or shared; 3: no more than slots, but for one excess."""
     if member.serves is None:
         _require(not member.count, f"2: {member.id} serves nothing and has children")
-    excess = 0 if member.hard_limit or not member.slots else 1
-    limit = member.slots + excess
+    limit = member.limit
     _require(member.count <= limit, f"3: {member.id} has {member.count} children of {limit}")
     _require(member.load <= limit, f"3: {member.id} will have {member.load} children of {limit}")
     foreign = any(member.links[s].down for s in graph.stripes if s != member.serves)

@@ -3,7 +3,9 @@
 Rules
 -----
 1. Whoever serves the stripe and can take a child takes the shallowest position that is free or held
-   by a leaf, in front of which it splices; everybody else the shallowest free slot.
+   by a leaf, in front of which it splices; everybody else the shallowest free slot. An orphan with
+   a subtree but no slot left is one above its parent's slots in such a place, until the leaf has
+   gone elsewhere.
 2. Where there is none, a newcomer gets in this order: Serve, shared, a repair slot. An orphan may
    first be one above its parent's slots.
 3. All candidates give the same resulting depth (`zebra` does not look at depths). The first is
@@ -97,6 +99,8 @@ class Planner:
         shelves = self._graph.shelves[query.stripe]
         if self._takes_leaves(query):
             return self._best([shelves.free, shelves.leafy], query, splice=True)
+        if self._carries_a_tree(query):
+            return self._best([shelves.free, shelves.leafy], query)
         kept = self._graph.root not in query.avoid and self._keeps_root(query)
         if kept:
             query = Query(query.member, query.stripe, query.avoid | {self._graph.root})
@@ -129,11 +133,20 @@ class Planner:
         return None
 
     def repair(self, query: Query) -> Found | None:
-        """Return the server proxy, if one of its repair slots is free."""
-        root = self._graph.root
-        if self._graph.reach(root, query.stripe) < 1 or not self.fits(root, query):
+        """Return the server proxy, if one of its repair slots is free.
+
+        The last one is not for who can take nobody under it: it would shut everybody else out, for
+        nothing but a node with slots can take over from a leaf at the server proxy.
+        """
+        root, member = self._graph.root, query.member
+        reach = self._graph.reach(root, query.stripe)
+        if reach < 1 or not self.fits(root, query):
             return None
-        return Found([root])
+        if member.admitted:
+            useful = member.slots > 0 and not self._keeps_root(query)
+        else:
+            useful = member.slots >= len(self._graph.stripes)
+        return Found([root]) if useful or (reach > 1 and not self._keeps_root(query)) else None
 
     def reserve(self, query: Query, found: Found) -> Placement:
         """Count `query.member` under the first parent found, and say where it can go."""
@@ -177,6 +190,15 @@ class Planner:
     def _takes_leaves(self, query: Query) -> bool:
         serving = self._graph.serving(query.member, query.stripe)
         return serving and self._graph.free(query.member, query.stripe) > 0
+
+    def _carries_a_tree(self, query: Query) -> bool:
+        """Whether a whole subtree has come loose: high up, in place of a leaf, the tree stays low.
+
+        Not so for a remedy: it would hand the excess round for ever.
+        """
+        link = query.member.links[query.stripe]
+        orphan = link.parent is None and bool(link.down)
+        return orphan and self._graph.serving(query.member, query.stripe)
 
     def _keeps_root(self, query: Query) -> bool:
         """Whether a subtree waits for a place: a leaf at the server proxy would shut it out."""

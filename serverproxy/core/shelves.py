@@ -18,6 +18,8 @@ class Link:
     """Children that are moving elsewhere."""
     depth: int | None = None
     pending: bool = True
+    shelved: tuple[int | None, ...] = ()
+    """Its keys on `Shelves.all`, so that what has not changed costs nothing."""
     displaces: "Member | None" = None
     """The leaf in whose place this member was put, until this member reports its parent."""
 
@@ -37,14 +39,25 @@ class Member:
     """The stripe that it is to serve as soon as its children have left."""
 
     @property
+    def limit(self) -> int:
+        """Most children for a moment: one excess, but never above a user's number."""
+        return self.slots if self.hard_limit or not self.slots else self.slots + 1
+
+    @property
     def load(self) -> int:
         """Children over all stripes once every move is done."""
-        return sum([len(link.down) for link in self.links])
+        load = 0
+        for link in self.links:
+            load += len(link.down)
+        return load
 
     @property
     def held(self) -> int:
         """Children over all stripes, those on the way counted where they are and where they go."""
-        return sum([len(link.down) + link.leaving for link in self.links])
+        held = 0
+        for link in self.links:
+            held += len(link.down) + link.leaving
+        return held
 
     @property
     def count(self) -> int:
@@ -114,3 +127,12 @@ class Shelves:
         """Serves it; by depth."""
         self.idle = Shelf()
         """Serves it and has no child in it; by slots."""
+        self.all = (
+            self.free,
+            self.leafy,
+            self.over,
+            self.spare,
+            self.holder,
+            self.interior,
+            self.idle,
+        )

@@ -1,4 +1,4 @@
-"""The trees against an overlay in which parents decide, reports are late, and nodes die (Z10, Z34)."""
+"""The trees against an overlay: parents decide, reports are late, and nodes die (Z10, Z34)."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from common.ids import ROOT, NodeId, Stripe
-from serverproxy.core.placement import Placement
-from serverproxy.core.remedies import Move, depth_bound
-from serverproxy.core.tree import TreeError, Trees
+from serverproxy.core.remedies import depth_bound
+from serverproxy.core.tree import Move, Placement, TreeError, Trees
 
 STRIPES = (Stripe(0), Stripe(1))
 Place = tuple[NodeId, Stripe]
@@ -33,7 +32,7 @@ class Overlay:
         return path
 
     def attach(self, node: NodeId, stripe: Stripe, parent: NodeId) -> bool:
-        """Ask `parent`; a parent without its own link, below the node, or with an excess refuses."""
+        """Ask `parent`; without its own link, below the node, or with an excess it refuses."""
         if parent not in self.slots and parent != ROOT:
             return False
         path = self.path(parent, stripe)
@@ -76,7 +75,7 @@ class LateReports(RuleBasedStateMachine):
     # --- what happens
 
     @rule(slots=st.sampled_from([0, 1, 2, 2, 3, 3, 3, 5]), hard=st.booleans())
-    def join(self, slots: int, hard: bool) -> None:  # noqa: FBT001
+    def join(self, slots: int, hard: bool) -> None:
         if len(self.overlay.slots) >= 24:
             return
         self.born += 1
@@ -145,7 +144,7 @@ class LateReports(RuleBasedStateMachine):
 
     @precondition(lambda self: self.reports)
     @rule(data=st.data(), lost=st.booleans())
-    def deliver(self, data: st.DataObject, lost: bool) -> None:  # noqa: FBT001
+    def deliver(self, data: st.DataObject, lost: bool) -> None:
         report = self.reports.pop(data.draw(st.integers(0, len(self.reports) - 1)))
         if not lost and report[0] in self.overlay.slots:
             self.believe(*report)
@@ -195,7 +194,7 @@ class LateReports(RuleBasedStateMachine):
         self.trees.check(settled=self.prompt)
 
     def teardown(self) -> None:
-        """Let everything be said and done: then all five invariants hold, and the trees are true."""
+        """Let all be said and done: then the five invariants hold, and the trees are true."""
         self.reports.clear()
         for _ in range(60):
             self.say_everything()
@@ -258,7 +257,7 @@ TestPromptReports.settings = settings(stateful_step_count=40)
 
 
 def grow(trees: Trees, slots: list[int], picks: list[int]) -> None:
-    """Let nodes join one after the other; each report and each splice is in before the next join."""
+    """Let nodes join one after the other; each splice is done before the next join."""
     for index, number in enumerate(slots):
         node = NodeId(f"n{index}")
         trees.add(node, slots=number, hard_limit=False)
