@@ -1,6 +1,8 @@
 """The bench is to be trusted: good streams are judged exact, bad ones are not."""
 
 import json
+import socket
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -9,6 +11,7 @@ import pytest
 
 from tests.support.capture import captures, compare_captures
 from tests.support.exactness import compare
+from tests.support.netns import CUT, Link, Network
 from tests.support.players import FfmpegPlayer, FfmpegRecorder, GstPlayer, MpvPlayer
 from tests.support.sources import GstOptions, GstSource, VlcSource
 
@@ -121,3 +124,43 @@ def test_faults_of_the_source_show(tmp_path: Path) -> None:
         after = FfmpegRecorder(source.url, tmp_path, 60, "tcp")
         source.drop()
         assert after.result().ended_by == "itself"
+
+
+def _round_trip(address: str) -> float:
+    """Seconds until a closed port refuses; the limit when nothing comes back."""
+    best = 1.0
+    for _ in range(3):
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            began = time.monotonic()
+            try:
+                probe.connect((address, 9))
+            except TimeoutError:
+                continue
+            except ConnectionRefusedError:
+                best = min(best, time.monotonic() - began)
+    return best
+
+
+def test_a_network_delays_and_cuts_and_leaves_nothing(tmp_path: Path) -> None:
+    with Network(tmp_path, hosts=2, links={2: Link(delay=0.04)}) as net:
+        near, far = _round_trip(net.address(1)), _round_trip(net.address(2))
+        assert near < 0.04
+        assert 0.08 <= far < 0.5
+        net.set_link(2, CUT)
+        assert _round_trip(net.address(2)) >= 1.0
+        inside = net.popen(1, ["ip", "-o", "addr"])
+        inside.wait(10)
+        assert net.address(1) in inside.text()
+    with Network(tmp_path, hosts=2) as again:
+        assert _round_trip(again.address(2)) < 0.08
+
+
+def test_a_recording_across_a_slow_network_is_exact(tmp_path: Path) -> None:
+    """TCP hides delay, jitter and loss; the bench agrees."""
+    link = Link(delay=0.02, jitter=0.005, loss=0.01)
+    with Network(tmp_path, hosts=2, links={2: link}) as net:
+        options = GstOptions(address=net.address(1))
+        with GstSource(tmp_path, options, wrap=net.wrap(1)) as source:
+            recorder = FfmpegRecorder(source.url, tmp_path, 4, "tcp", wrap=net.wrap(2))
+            compare(source.sent, recorder.result().path).check()

@@ -31,7 +31,7 @@ class TrackVerdict:
     def __str__(self) -> str:
         word = "EXACT" if self.exact else "DIFFERENT"
         return (
-            f"{self.track}: {word}: {self.matched} of {self.received} matched (least {self.least}), "
+            f"{self.track}: {word}: {self.matched} of {self.received} matched (of {self.least}), "
             f"{self.missing} missing, {self.repeated} repeated, {self.reordered} reordered, "
             f"{self.unknown} unknown {self.note}"
         )
@@ -56,7 +56,7 @@ class Verdict:
 
 
 def sent_units(*logs: Path) -> dict[str, list[str]]:
-    """MD5s in the order of sending, per track, from the logs of a source (and of its restarts)."""
+    """MD5s in the order of sending, per track, of a source and its restarts."""
     sent: dict[str, list[str]] = {}
     for log in logs:
         for line in log.read_text().splitlines(keepends=True):
