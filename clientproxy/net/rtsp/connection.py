@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from types import MappingProxyType
 
 from clientproxy.net.rtsp.dialogue import Dialogue, Ends
 from clientproxy.net.rtsp.sessions import Sessions
@@ -15,7 +16,15 @@ from common.rtsp.parser import MessageReader
 log = logging.getLogger(__name__)
 
 WRITE_BUFFER_BYTES = 64 * 1024
-_KERNEL_UNSENT_BYTES = 64 * 1024
+_OPTIONS = MappingProxyType(
+    {
+        "TCP_NOTSENT_LOWAT": 64 * 1024,
+        "TCP_KEEPIDLE": 30,
+        "TCP_KEEPINTVL": 10,
+        "TCP_KEEPCNT": 3,
+    }
+)
+"""TCP options that not every platform has: bytes that the kernel holds unsent, seconds, tries."""
 _UNREAD_BYTES = 4 * WRITE_BUFFER_BYTES
 """A peer that leaves more than this unread gets no further answers."""
 _CLOSE_TIMEOUT = 2.0
@@ -67,7 +76,7 @@ class Connection(asyncio.Protocol):
         if peer is None or sock is None:
             transport.abort()
             return
-        _keep_kernel_buffers_small(sock)
+        _set_options(sock)
         self._ends = Ends(local, peer)
         self._on_open(self)
 
@@ -160,8 +169,9 @@ class Connection(asyncio.Protocol):
         return True
 
 
-def _keep_kernel_buffers_small(sock: socket.socket) -> None:
-    """Keep a slow player's backlog in our outbox, where it can be skipped."""
+def _set_options(sock: socket.socket) -> None:
+    """Keep a slow player's backlog in our outbox, where it can be skipped; notice dead hosts."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_UNSENT_BYTES)
+    for name, value in _OPTIONS.items():
+        if (option := getattr(socket, name, None)) is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

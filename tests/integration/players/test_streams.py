@@ -319,6 +319,34 @@ async def test_pipelined_requests_are_answered_in_order(stage: Stage) -> None:
         await talk.wait_closed()
 
 
+async def test_a_player_that_asks_but_never_reads_gets_no_further_answers(stage: Stage) -> None:
+    stage.feed.sdp += "a=x-padding:" + "x" * 60_000 + "\r\n"
+    asked = 1000
+    async with Talk(stage.address) as stalled, Talk(stage.address) as other:
+        stalled.stop_reading()
+        for cseq in range(asked):
+            stalled.send(f"DESCRIBE {stalled.base}/cam RTSP/1.0\r\nCSeq: {cseq}\r\n\r\n".encode())
+        answered = -1
+        while (now := stage.server.stats.requests["DESCRIBE", 200]) > answered:
+            answered = now
+            await asyncio.sleep(0.3)
+        assert 0 < answered < asked
+        assert (await other.ask("OPTIONS", "*")).status == 200
+        stalled.go_on_reading()
+        for _ in range(asked):
+            assert (await stalled.reply()).status == 200
+
+
+async def test_a_single_track_may_change_to_tcp_before_it_plays(stage: Stage) -> None:
+    async with Talk(stage.address) as talk, UdpEnd() as udp:
+        session = f"Session: {(await talk.ask('SETUP', '/cam/trackID=0', udp.transport)).session}"
+        assert (await talk.ask("SETUP", "/cam/trackID=0", TCP01, session)).status == 200
+        assert (await talk.ask("PLAY", "/cam/", session)).status == 200
+        stage.feed.play([stage.packet(VIDEO, 0, keyframe=True)])
+        assert [frame.channel for frame in await talk.wait_frames(2)] == [1, 0]
+        assert udp.rtp.got == []
+
+
 async def test_a_port_that_is_taken_is_an_error(stage: Stage) -> None:
     with pytest.raises(OSError, match="in use"):
         await stage.server.start(stage.address)

@@ -72,10 +72,13 @@ def test_a_reply_is_read_with_its_body_and_given_up() -> None:
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
 def test_how_bytes_are_cut_makes_no_difference(chunk: int) -> None:
-    data = b"\r\n" + DESCRIBE + b"$\x00\x00\x02ab\r\n" + DESCRIBE.replace(b"\r\n", b"\n")
+    body = b"OPTIONS rtsp://h/cam RTSP/1.0\r\nContent-Length: 9\r\n\r\n\r\n\r\nhello"
+    data = b"\r\n" + DESCRIBE + b"$\x00\x00\x02ab\r\n" + body + DESCRIBE.replace(b"\r\n", b"\n")
     pieces = read(data, chunk)
-    assert [type(piece) for piece in pieces] == [Request, Interleaved, Request]
-    assert [p.uri for p in pieces if isinstance(p, Request)] == ["rtsp://h/cam"] * 2
+    assert [type(piece) for piece in pieces] == [Request, Interleaved, Request, Request]
+    requests = [piece for piece in pieces if isinstance(piece, Request)]
+    assert [r.uri for r in requests] == ["rtsp://h/cam"] * 3
+    assert [r.body for r in requests] == [b"", b"\r\n\r\nhello", b""]
 
 
 def test_repeated_header_fields_are_kept_in_order() -> None:
