@@ -63,8 +63,9 @@ cov: setup ## Coverage of the fast tests and the integration tests
 bench: setup ## Measure what docs/performance.md quotes
 	@$(BIN)/python -m bench
 
+demo: export DEMO_SOURCE = $(value SOURCE)
 demo: setup ## Show it: a source, a server proxy, four client proxies (SOURCE=rtsp://… for your camera)
-	@$(BIN)/python -m bench.demo $(if $(SOURCE),--source '$(SOURCE)')
+	@$(BIN)/python -m scripts.demo
 
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	@uv pip compile pyproject.toml -q --upgrade --universal --python-version 3.11 --all-extras --group dev \
