@@ -31,10 +31,10 @@ class OutboxStats:
 class Outbox:
     """The queue of one session; `stats` counts what was skipped."""
 
-    def __init__(self, *, needs_keyframe: bool) -> None:
-        """Take whether the player can only go on at a keyframe: whether it has video."""
+    def __init__(self) -> None:
+        """Begin empty."""
         self.stats = OutboxStats()
-        self._needs_keyframe = needs_keyframe
+        self._needs_keyframe = False
         self._waiting: deque[Outgoing] = deque()
         self._bytes = 0
         self._skipping = False
@@ -49,10 +49,13 @@ class Outbox:
         """How much waits."""
         return self._bytes
 
-    def start(self, backlog: Sequence[Outgoing]) -> None:
-        """Take what the session starts with; forget what waited."""
-        self._clear()
-        self._skipping = False
+    def start(self, backlog: Sequence[Outgoing], *, needs_keyframe: bool) -> None:
+        """Take what the session starts with; forget what waited.
+
+        `needs_keyframe`: after a skip the player can only go on at a keyframe, as it has video.
+        """
+        self.clear()
+        self._needs_keyframe = needs_keyframe
         size = sum(len(item.payload) for item in backlog)
         self._max_bytes = max(MAX_WAITING_BYTES, 2 * size)
         span_us = backlog[-1].source.capture_us - backlog[0].source.capture_us if backlog else 0
@@ -73,7 +76,7 @@ class Outbox:
             if self._is_full(item):
                 self.stats.skips += 1
                 self.stats.skipped_packets += len(self._waiting)
-                self._clear()
+                self.clear()
                 self._skipping = began = True
         return began
 
@@ -89,6 +92,12 @@ class Outbox:
         self._bytes -= size
         return taken
 
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+        self._bytes = 0
+        self._skipping = False
+
     def _is_full(self, newest: Outgoing) -> bool:
         span_us = newest.source.capture_us - self._waiting[0].source.capture_us
         return self._bytes > self._max_bytes or span_us > self._max_us
@@ -97,7 +106,3 @@ class Outbox:
         if item.rtcp:
             return False
         return not self._needs_keyframe or bool(item.source.flags & FLAG_KEYFRAME)
-
-    def _clear(self) -> None:
-        self._waiting.clear()
-        self._bytes = 0

@@ -44,7 +44,7 @@ class Player:
         self._path: Path | None = None
         self._feed: Feed | None = None
         self._playout: Playout | None = None
-        self._outbox = Outbox(needs_keyframe=True)
+        self._outbox = Outbox()
         self._next_report = 0.0
 
     def __str__(self) -> str:
@@ -80,12 +80,12 @@ class Player:
             self._udp.close()
             self._udp = None
         self._path = self._udp or self._interleaved()
-        self._outbox = Outbox(needs_keyframe=any(track.kind == "video" for track in tracks))
         self._playout.add_tracks(tracks)
         backlog = feed.add_viewer(self)
         self._playout.note_reports(feed.sender_reports)
         items, starts = self._playout.start(backlog)
-        self._outbox.start(items)
+        has_video = any(track.kind == "video" for track in tracks)
+        self._outbox.start(items, needs_keyframe=has_video)
         self._next_report = now + REPORT_INTERVAL
         return starts
 
@@ -94,7 +94,7 @@ class Player:
         self.session.apply("PAUSE")
         if self._feed is not None:
             self._feed.remove_viewer(self)
-        self._outbox.start([])
+        self._outbox.clear()
 
     def pump(self) -> None:
         """Send what waits, as far as that can be done now."""
@@ -117,7 +117,7 @@ class Player:
         if goodbye and self._playout is not None and self._path is not None:
             self._path.finish(self._outbox, self._playout.goodbye())
         self.session.state = State.ENDED
-        self._outbox.start([])
+        self._outbox.clear()
         if self._udp is not None:
             self._udp.close()
         elif self._path is not None:

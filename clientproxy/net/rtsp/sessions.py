@@ -56,13 +56,15 @@ class Sessions:
         return Player(session, target, wire, self)
 
     def add(self, player: Player) -> None:
-        """Keep a session.
+        """Keep a session; one that is kept already is left as it is.
 
         An older one over UDP of the same connection is dropped: its player has fallen back to
         another transport without a TEARDOWN.
         """
+        if player.session.ident in self._players:
+            return
         for old in self.on_wire(player.wire):
-            if old is not player and old.session.lower is Lower.UDP:
+            if old.session.lower is Lower.UDP:
                 self.drop(old)
         self._players[player.session.ident] = player
         self.stats.sessions = len(self._players)

@@ -111,6 +111,17 @@ async def test_ffmpeg_falls_back_to_tcp_on_the_same_connection(stage: Stage) -> 
         assert [frame.channel for frame in await talk.wait_frames(4)] == [1, 0, 3, 2]
 
 
+async def test_sessions_of_one_connection_leave_each_other_alone(stage: Stage) -> None:
+    """Only a new session ends an older one over UDP: not a further track of another."""
+    async with Talk(stage.address) as talk, UdpEnd() as udp:
+        first = (await talk.ask("SETUP", "/cam/trackID=0", TCP01)).session
+        second = (await talk.ask("SETUP", "/cam/trackID=0", udp.transport)).session
+        session = f"Session: {first}"
+        assert (await talk.ask("SETUP", "/cam/trackID=1", TCP23, session)).status == 200
+        assert (await talk.ask("PLAY", "/cam/", f"Session: {second}")).status == 200
+        assert (await talk.ask("PLAY", "/cam/", session)).status == 200
+
+
 async def test_gstreamer_says_everything_twice(stage: Stage) -> None:
     """With plugins-ugly its OPTIONS carries a second User-Agent and RealMedia headers."""
     async with Talk(stage.address) as talk:

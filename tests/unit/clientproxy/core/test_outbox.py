@@ -15,12 +15,18 @@ def item(
     return Outgoing(0, rtcp, bytes(size), source)
 
 
+def started(*, needs_keyframe: bool = True) -> Outbox:
+    outbox = Outbox()
+    outbox.start([], needs_keyframe=needs_keyframe)
+    return outbox
+
+
 def waiting(outbox: Outbox) -> list[int]:
     return [out.source.seq for out in outbox.take(1 << 30)]
 
 
 def test_packets_leave_in_order_and_in_portions() -> None:
-    outbox = Outbox(needs_keyframe=True)
+    outbox = started()
     assert not outbox.put([item(n) for n in range(5)])
     assert [out.source.seq for out in outbox.take(150)] == [0, 1]
     assert [out.source.seq for out in outbox.take(1)] == [2]
@@ -30,7 +36,7 @@ def test_packets_leave_in_order_and_in_portions() -> None:
 
 
 def test_too_many_bytes_are_skipped_up_to_the_next_keyframe() -> None:
-    outbox = Outbox(needs_keyframe=True)
+    outbox = started()
     half = MAX_WAITING_BYTES // 2
     assert outbox.put([item(0, size=half), item(1, size=half), item(2)])
     assert len(outbox) == 0
@@ -42,14 +48,14 @@ def test_too_many_bytes_are_skipped_up_to_the_next_keyframe() -> None:
 
 
 def test_too_long_a_time_is_skipped_too() -> None:
-    outbox = Outbox(needs_keyframe=True)
+    outbox = started()
     assert not outbox.put([item(0, at=0), item(1, at=MAX_WAITING_TIME)])
     assert outbox.put([item(2, at=MAX_WAITING_TIME + 1)])
     assert len(outbox) == 0
 
 
 def test_what_was_taken_makes_room() -> None:
-    outbox = Outbox(needs_keyframe=True)
+    outbox = started()
     for n in range(100):
         assert not outbox.put([item(n, at=n, size=MAX_WAITING_BYTES)])
         assert waiting(outbox) == [n]
@@ -57,24 +63,26 @@ def test_what_was_taken_makes_room() -> None:
 
 
 def test_sound_goes_on_with_any_packet() -> None:
-    outbox = Outbox(needs_keyframe=False)
+    outbox = started(needs_keyframe=False)
     assert outbox.put([item(0, size=MAX_WAITING_BYTES + 1), item(1)])
     assert waiting(outbox) == [1]
 
 
 def test_the_packets_since_the_last_keyframe_have_room_whatever_their_size() -> None:
-    outbox = Outbox(needs_keyframe=True)
+    outbox = started()
     backlog = [item(n, at=n, size=MAX_WAITING_BYTES) for n in range(60)]
-    outbox.start(backlog)
+    outbox.start(backlog, needs_keyframe=True)
     assert not outbox.put([item(60, at=60)])
     assert waiting(outbox) == list(range(61))
 
 
 def test_a_new_start_forgets_what_waited_and_ends_a_skip() -> None:
-    outbox = Outbox(needs_keyframe=True)
+    outbox = started()
     outbox.put([item(0, size=MAX_WAITING_BYTES + 1)])
-    outbox.start([item(1)])
+    outbox.start([item(1)], needs_keyframe=True)
     outbox.put([item(2)])
+    assert outbox.waiting_bytes == 200
     assert waiting(outbox) == [1, 2]
-    outbox.start([])
-    assert len(outbox) == 0
+    outbox.put([item(3)])
+    outbox.clear()
+    assert len(outbox) == outbox.waiting_bytes == 0
