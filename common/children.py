@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from common.ids import NodeId, Stripe
-from common.messages import Attach, Candidate
+from common.messages import MAX_CANDIDATES, Attach, Candidate
 
 
 @dataclass(slots=True)
@@ -94,12 +94,10 @@ class Children:
             return self._take(child)
         if self.slots and (taken := self._squeeze(child, request)):
             return taken
-        targets = tuple(
-            candidate(other) for other in self.of(stripe) if not other.leaf and other.node != node
-        )
+        targets = [other for other in self.of(stripe) if not other.leaf]
         if not targets:
             return Refuse("full", "no slot is free, and no child could take you")
-        return SendAway(targets)
+        return SendAway(tuple(map(candidate, targets[:MAX_CANDIDATES])))
 
     def _squeeze(self, child: Child, request: Attach) -> Admit | None:
         """Take one more than there are slots, if that is legal."""

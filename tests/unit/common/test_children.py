@@ -1,0 +1,232 @@
+"""Whom a parent takes."""
+
+import pytest
+
+from common.children import Admit, Children, Refuse, SendAway
+from common.ids import NodeId, Stripe
+from common.messages import MAX_CANDIDATES, Attach, Candidate
+
+S0, S1 = Stripe(0), Stripe(1)
+A, B, C, D, E = (NodeId(name) for name in "abcde")
+
+
+def request(
+    node: str,
+    *,
+    stripe: int = 0,
+    serve: int | None = None,
+    slots: int = 2,
+    orphan: bool = False,
+    reachable: bool = True,
+) -> Attach:
+    return Attach(
+        version=1,
+        channel="cam",
+        stripe=stripe,
+        node=node,
+        group_key="k",
+        serve=serve,
+        slots=slots,
+        addresses=(f"{node}:7855",) if reachable else (),
+        start=0,
+        orphan=orphan,
+    )
+
+
+def interior(node: str, *, stripe: int = 0, orphan: bool = False) -> Attach:
+    return request(node, stripe=stripe, serve=stripe, orphan=orphan)
+
+
+def names(children: Children, stripe: Stripe = S0) -> list[NodeId]:
+    return [child.node for child in children.of(stripe)]
+
+
+def parent(*requests: Attach, slots: int = 2, spare: int = 1) -> Children:
+    """Return a parent that has taken these."""
+    children = Children(slots=slots, spare=spare)
+    for one in requests:
+        assert children.ask(one, ()) == Admit()
+    return children
+
+
+def targets(*named: str) -> SendAway:
+    return SendAway(tuple(Candidate(n, (f"{n}:7855",), 0.0, available=True) for n in named))
+
+
+# --- rule 1: free slots
+
+
+def test_a_free_slot_is_given_to_whoever_asks() -> None:
+    children = parent(request("a"), request("b", reachable=False), slots=2)
+    assert names(children) == [A, B]
+    assert children.free(S0) == 0
+
+
+def test_slots_are_shared_by_all_stripes() -> None:
+    children = parent(request("a"), request("b", stripe=1), slots=3)
+    assert children.free(S0) == children.free(S1) == 1
+    assert (names(children, S0), names(children, S1)) == ([A], [B])
+    assert [child.node for child in children] == [A, B]
+
+
+def test_the_server_proxy_has_slots_in_each_stripe() -> None:
+    children = Children(slots=1, per_stripe=True)
+    assert children.ask(request("a"), ()) == Admit()
+    assert children.ask(request("a", stripe=1), ()) == Admit()
+    assert children.free(S0) == children.free(S1) == 0
+
+
+def test_a_child_that_asks_again_is_counted_once() -> None:
+    children = parent(request("a"), slots=1)
+    assert children.ask(interior("a"), ()) == Admit()
+    assert children.free(S0) == 0
+    assert children.target(A, S0) == Candidate("a", ("a:7855",), 0.0, available=True)
+
+
+def test_an_ancestor_is_refused() -> None:
+    children = Children(slots=2)
+    decision = children.ask(request("a"), {NodeId("root"), A})
+    assert isinstance(decision, Refuse)
+    assert decision.reason == "loop"
+    assert names(children) == []
+
+
+def test_a_child_that_is_gone_frees_its_slot() -> None:
+    children = parent(request("a"), slots=1)
+    children.gone(A, S1)
+    assert names(children) == [A]
+    children.gone(A, S0)
+    children.gone(A, S0)
+    assert children.free(S0) == 1
+    assert children.target(A, S0) is None
+
+
+# --- rule 2: splices
+
+
+def test_a_newcomer_that_serves_takes_the_place_of_the_oldest_leaf_once_it_has_caught_up() -> None:
+    children = parent(request("a"), request("b"))
+    assert children.ask(interior("c"), ()) == Admit()
+    assert children.free(S0) == -1
+    assert children.caught_up(C, S0) == A
+    assert children.caught_up(C, S0) is None
+    children.gone(A, S0)
+    assert children.free(S0) == 0
+
+
+def test_a_child_that_does_not_splice_displaces_nobody() -> None:
+    children = parent(request("a"), request("b"))
+    assert children.caught_up(A, S0) is None
+    assert children.caught_up(E, S0) is None
+
+
+def test_nobody_is_sent_away_when_a_slot_has_come_free_meanwhile() -> None:
+    children = parent(request("a"), request("b"), interior("c"))
+    children.gone(B, S0)
+    assert children.caught_up(C, S0) is None
+    assert names(children) == [A, C]
+
+
+def test_nobody_is_sent_away_when_no_leaf_is_left() -> None:
+    children = parent(request("a"), request("b", stripe=1), interior("c"))
+    children.gone(A, S0)
+    children.ask(interior("d"), ())
+    assert children.caught_up(C, S0) is None
+
+
+def test_a_second_newcomer_is_redirected_to_the_first() -> None:
+    children = parent(request("a"), request("b"), interior("c"))
+    assert children.ask(interior("d"), ()) == targets("c")
+
+
+def test_a_leaf_that_was_redirected_and_stayed_may_be_asked_again() -> None:
+    children = parent(request("a"), interior("b"), interior("c"))
+    assert children.caught_up(C, S0) == A
+    children.gone(B, S0)
+    assert children.ask(interior("d"), ()) == targets("c")
+    children.stayed(A, S0)
+    children.stayed(E, S0)
+    assert children.ask(interior("e"), ()) == Admit()
+    assert children.caught_up(E, S0) == A
+
+
+def test_a_newcomer_without_an_address_or_for_another_stripe_splices_nothing() -> None:
+    children = parent(request("a"), request("b"))
+    for one in (
+        request("c", serve=0, reachable=False),
+        request("c", serve=1),
+        request("c", serve=0, slots=0),
+        request("c"),
+    ):
+        decision = children.ask(one, ())
+        assert isinstance(decision, Refuse)
+        assert decision.reason == "full"
+
+
+def test_above_a_hard_limit_the_leaf_goes_first() -> None:
+    children = parent(request("a"), request("b"), spare=0)
+    assert children.ask(interior("c"), ()) == Admit(dismiss=A)
+    assert names(children) == [B, C]
+    assert children.free(S0) == 0
+
+
+def test_above_a_hard_limit_nobody_comes_in_where_there_is_no_leaf() -> None:
+    children = parent(interior("a"), interior("b"), spare=0)
+    assert children.ask(interior("c", orphan=True), ()) == targets("a", "b")
+    assert children.free(S0) == 0
+
+
+# --- rule 3: orphans
+
+
+def test_an_orphan_may_be_the_excess() -> None:
+    children = parent(interior("a"), interior("b"))
+    assert children.ask(request("c", orphan=True), ()) == Admit()
+    assert children.free(S0) == -1
+    assert children.ask(request("d", orphan=True), ()) == targets("a", "b")
+
+
+def test_a_node_without_slots_takes_nobody() -> None:
+    decision = Children(slots=0).ask(request("a", orphan=True), ())
+    assert isinstance(decision, Refuse)
+    assert decision.reason == "full"
+
+
+@pytest.mark.parametrize("spare", [1, 2, 3])
+def test_no_more_are_taken_than_there_are_to_spare(spare: int) -> None:
+    children = parent(request("a"), slots=1, spare=spare)
+    for at in range(10):
+        children.ask(request(f"n{at}", orphan=True), ())
+    assert children.free(S0) == -spare
+
+
+def test_slots_that_were_taken_away_are_not_filled() -> None:
+    children = parent(interior("a"), request("b"), slots=2)
+    children.slots = 1
+    assert children.ask(interior("c", orphan=True), ()) == targets("a")
+
+
+# --- rule 4: redirects
+
+
+def test_others_are_sent_to_the_children_that_serve_this_stripe() -> None:
+    children = parent(interior("a"), request("b"), interior("c", stripe=1), slots=3)
+    assert children.ask(request("d"), ()) == targets("a")
+
+
+def test_others_are_refused_where_no_child_serves() -> None:
+    children = parent(request("a"), request("b"))
+    assert isinstance(children.ask(request("c"), ()), Refuse)
+
+
+def test_a_redirect_names_no_more_targets_than_a_message_may() -> None:
+    """With an eleventh the message would be refused, and the newcomer with it."""
+    children = parent(*(interior(f"n{at}") for at in range(40)), slots=40)
+    decision = children.ask(request("x"), ())
+    assert decision == targets(*(f"n{at}" for at in range(MAX_CANDIDATES)))
+
+
+def test_a_child_is_a_target_of_the_stripe_that_it_hangs_in() -> None:
+    children = parent(interior("a"))
+    assert children.target(A, S0) == Candidate("a", ("a:7855",), 0.0, available=True)
+    assert children.target(A, S1) is None
