@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from common.errors import BadMessageError
 from common.ids import NodeId, Stripe
 from common.messages import (
     MAX_REDIRECTS,
@@ -32,6 +33,8 @@ ANSWER_WAIT = 3.0
 """Seconds that a candidate may take to answer Probe and Attach, connecting included."""
 ASK_AGAIN = 1.0
 """Seconds between two ParentLost of the same stripe without an answer."""
+MOST_TRIED = 256
+"""Nodes that are remembered as tried; the last `MAX_REDIRECTS` of them are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +129,15 @@ class ParentSearch:
     def candidates(
         self, stripe: Stripe, candidates: Sequence[Candidate], retry_after: float, now: float
     ) -> list[Command]:
-        """Take candidates for a stripe without a parent; none: ask again after `retry_after`."""
-        state = self._states[stripe]
+        """Take candidates for a stripe without a parent.
+
+        None, or only such as were tried: all are worth a try again after `retry_after` seconds.
+        Raises BadMessageError for a stripe that there is not.
+        """
+        state = self._state(stripe)
         if state.parent is not None or state.seek is not None:
             return []
-        if not candidates:
+        if all(one.node in state.tried for one in candidates):
             state.ask_at = now + max(0.05, retry_after)
             state.tried.clear()
             return []
@@ -140,8 +147,11 @@ class ParentSearch:
     def redirected(
         self, stripe: Stripe, parent: NodeId, targets: Sequence[Candidate], now: float
     ) -> list[Command]:
-        """Take a Redirect in session, from the parent itself or from the server proxy."""
-        state = self._states[stripe]
+        """Take a Redirect in session, from the parent itself or from the server proxy.
+
+        Raises BadMessageError for a stripe that there is not.
+        """
+        state = self._state(stripe)
         if state.parent != parent or state.seek is not None:
             return []
         state.tried = [parent]
@@ -203,7 +213,12 @@ class ParentSearch:
         commands: list[Command] = [
             Drop(stripe, other) for other in (*seek.waiting, *seek.answered) if other != node
         ]
-        state.seek, state.previous, state.parent = None, state.parent, node
+        if state.parent is not None and state.previous is not None:
+            # Moved on before it delivered anything: the one before it still does.
+            commands.append(LeaveParent(stripe, state.parent))
+        else:
+            state.previous = state.parent
+        state.seek, state.parent = None, node
         state.tried, state.orphan, state.lost = [], False, None
         return [*commands, Tell(AttachedReport(stripe=stripe, parent=node, first=first))]
 
@@ -271,6 +286,11 @@ class ParentSearch:
 
     # --- inside
 
+    def _state(self, stripe: Stripe) -> _StripeState:
+        if stripe >= len(self._states):
+            raise BadMessageError(f"stripe {stripe} of a channel that has {len(self._states)}")
+        return self._states[stripe]
+
     def _begin(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
         state = self._states[stripe]
         state.seek = _Seek(choose_at=now + PROBE_WAIT, give_up_at=now + ANSWER_WAIT)
@@ -279,11 +299,10 @@ class ParentSearch:
     def _probe(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
         state = self._states[stripe]
         assert state.seek is not None
-        new = [
-            one
-            for one in candidates
-            if NodeId(one.node) not in (*state.tried, *state.seek.waiting, *state.seek.answered)
-        ]
+        known = {*state.tried, *state.seek.waiting, *state.seek.answered}
+        known |= {one for one in (state.parent, state.previous) if one is not None}
+        new = [one for node, one in _by_node(candidates).items() if node not in known]
+        state.seek.give_up_at = now + ANSWER_WAIT
         if len(new) == 1 and not state.seek.waiting and not state.seek.answered:
             # Nothing to compare: Attach goes out with the connection, a round trip earlier.
             state.seek.answered[NodeId(new[0].node)] = (0.0, 0, new[0])
@@ -309,6 +328,8 @@ class ParentSearch:
         state.seek = None
         if state.parent is None:
             state.ask_at = now
+        else:
+            state.tried.clear()
         return []
 
     def _give_up(self, stripe: Stripe, seek: _Seek, now: float) -> list[Command]:
@@ -323,6 +344,7 @@ class ParentSearch:
     def _report(self, stripe: Stripe, newest: int, now: float) -> list[Command]:
         state = self._states[stripe]
         state.ask_at = now + ASK_AGAIN
+        del state.tried[:-MOST_TRIED]
         return [
             Tell(
                 ParentLost(
@@ -334,3 +356,11 @@ class ParentSearch:
                 )
             )
         ]
+
+
+def _by_node(candidates: Sequence[Candidate]) -> dict[NodeId, Candidate]:
+    """Return each candidate once, in order."""
+    found: dict[NodeId, Candidate] = {}
+    for one in candidates:
+        found.setdefault(NodeId(one.node), one)
+    return found
