@@ -1,0 +1,123 @@
+"""Channel-wide numbers for what a source gives."""
+
+import pytest
+
+from common.codec import decode_stream, encode_body
+from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType
+from common.messages import Track
+from serverproxy.core.events import SourceDescription, SourcePacket
+from serverproxy.core.numbering import Numbering
+
+VIDEO = Track(0, "video", "H264", 90_000, 96)
+AUDIO = Track(1, "audio", "OPUS", 48_000, 97)
+FIRST = 1_700_000_000_000_000
+
+
+def rtp(payload: bytes, *, timestamp: int = 1, number: int = 1) -> bytes:
+    return b"\x80\x60" + number.to_bytes(2) + timestamp.to_bytes(4) + b"ssrc" + payload
+
+
+def video(*, key: bool, at: int) -> SourcePacket:
+    nal = b"\x65key" if key else b"\x41not"
+    return SourcePacket(0, False, rtp(nal, timestamp=at, number=at))
+
+
+def description(*tracks: Track, sdp: str = "v=0") -> SourceDescription:
+    return SourceDescription(sdp, tracks)
+
+
+def numbering(*tracks: Track, stripes: int = 2) -> Numbering:
+    one = Numbering(first=FIRST, stripes=stripes)
+    one.begin(description(*(tracks or (VIDEO, AUDIO))))
+    return one
+
+
+def test_rtp_and_rtcp_of_all_tracks_are_numbered_in_one_sequence() -> None:
+    one = numbering()
+    packets = one.push(
+        [video(key=False, at=1), SourcePacket(0, True, b"rtcp"), SourcePacket(1, False, rtp(b"a"))],
+        77,
+    )
+    assert [packet.seq for packet in packets] == [FIRST, FIRST + 1, FIRST + 2]
+    assert [packet.track for packet in packets] == [0, 0, 1]
+    assert [packet.flags for packet in packets] == [0, FLAG_RTCP, 0]
+    assert {packet.capture_us for packet in packets} == {77}
+    assert {packet.type for packet in packets} == {FrameType.DATA}
+    assert packets[1].payload == b"rtcp"
+    assert one.next == FIRST + 3
+    assert one.stats.packets == 3
+    assert one.stats.bytes == sum(len(packet.payload) for packet in packets)
+
+
+def test_keyframes_are_flagged_and_the_newest_is_known() -> None:
+    one = numbering()
+    packets = one.push([video(key=at == 2, at=at) for at in range(4)], 0)
+    assert [packet.flags for packet in packets] == [0, 0, FLAG_KEYFRAME, 0]
+    assert one.keyframe == FIRST + 2
+    assert one.stats.keyframes == 1
+
+
+def test_with_pictures_no_sound_is_a_place_to_start_at() -> None:
+    (packet,) = numbering().push([SourcePacket(1, False, rtp(b"a"))], 0)
+    assert packet.flags == 0
+
+
+def test_without_pictures_every_sound_is() -> None:
+    one = numbering(AUDIO)
+    packets = one.push(
+        [SourcePacket(1, False, rtp(b"a", number=at, timestamp=at)) for at in (1, 2)], 0
+    )
+    assert [packet.flags for packet in packets] == [FLAG_KEYFRAME, FLAG_KEYFRAME]
+    assert one.keyframe == FIRST + 1
+
+
+def test_of_two_pictures_the_first_leads() -> None:
+    second = Track(2, "video", "H264", 90_000, 98)
+    (packet,) = numbering(VIDEO, second).push([video(key=True, at=1)._replace(track=2)], 0)
+    assert packet.flags == 0
+
+
+@pytest.mark.parametrize("stripes", [1, 2, 16])
+def test_each_stripe_gets_one_epoch_mark(stripes: int) -> None:
+    one = numbering(stripes=stripes)
+    one.push([video(key=True, at=1)], 0)
+    assert one.stream is not None
+    marks = one.marks(encode_body(one.stream), 88)
+    assert sorted(mark.seq % stripes for mark in marks) == list(range(stripes))
+    assert {mark.type for mark in marks} == {FrameType.EPOCH}
+    assert {(mark.track, mark.flags, mark.capture_us) for mark in marks} == {(0, 0, 88)}
+    assert decode_stream(marks[0].payload) == one.stream
+    assert one.next == FIRST + 1 + stripes
+    assert one.stats.packets == 1
+
+
+def test_the_first_pull_is_epoch_1_generation_1() -> None:
+    one = Numbering(first=FIRST, stripes=2)
+    assert one.stream is None
+    stream = one.begin(description(VIDEO, sdp="v=0\r\n"))
+    assert (stream.epoch, stream.generation) == (1, 1)
+    assert (stream.sdp, stream.tracks) == ("v=0\r\n", (VIDEO,))
+    assert one.stream is stream
+
+
+def test_the_same_codecs_again_are_a_new_generation() -> None:
+    one = numbering(VIDEO)
+    one.push([video(key=True, at=1)], 0)
+    stream = one.begin(description(VIDEO, sdp="v=1"))
+    assert (stream.epoch, stream.generation, stream.sdp) == (1, 2, "v=1")
+    assert one.keyframe == 0
+    assert one.next == FIRST + 1
+
+
+def test_other_codecs_are_a_new_epoch() -> None:
+    one = numbering(VIDEO)
+    stream = one.begin(description(Track(0, "video", "H265", 90_000, 96)))
+    assert (stream.epoch, stream.generation) == (2, 2)
+
+
+def test_a_keyframe_in_parts_across_a_restart_is_not_carried_over() -> None:
+    one = numbering(VIDEO)
+    one.push([video(key=True, at=5)], 0)
+    one.begin(description(VIDEO))
+    (packet,) = one.push([video(key=True, at=5)], 0)
+    assert packet.flags == FLAG_KEYFRAME
