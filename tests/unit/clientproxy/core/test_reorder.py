@@ -1,5 +1,7 @@
 """The merge of the stripes."""
 
+import pytest
+
 from clientproxy.core.reorder import PACKET_COST_BYTES, Reorder
 from common.frame import Packet
 
@@ -121,6 +123,7 @@ def test_empty_packets_take_memory_too() -> None:
         assert one.held <= 1000
 
 
+@pytest.mark.timeout(10)
 def test_fifty_thousand_gaps_are_given_up_in_no_time() -> None:
     """A search for the oldest gap in all that is held would take a minute here."""
     one = merge(timeout=0.1, capacity_bytes=1 << 30)
