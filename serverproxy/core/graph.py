@@ -1,22 +1,19 @@
-"""The state of the trees: who hangs where, who is on the way where, and where there is a place.
+"""The state of the trees: links, slots, and where there is a place.
 
-Rules
------
-1. `parent` and `children` are what nodes have reported. `up` and `down` are what will be once every
-   move that was asked for has been reported: a node that moves has its `up` elsewhere.
-2. Depths are those of `up`: placement looks at what will be. No depth: in a detached subtree.
-3. `pending` is a node that hangs, in the end, under one which has not reported its parent yet.
-4. Every change ends with `flush()`. From then on the shelves say where a node can be placed, so
-   that placing looks at a few members, whatever the size of the trees.
+Every change ends with `flush()`. From then on the shelves say where a node can be placed, so that
+placing looks at a few members, whatever the size of the trees.
 """
 
 from typing import Literal
 
 from common.errors import ProxyError
 from common.ids import ROOT, NodeId, Stripe
+from serverproxy.core.links import Links
 from serverproxy.core.shelves import Link, Member, Shelves
 
 Policy = Literal["shallow", "zebra"]
+
+Keys = tuple[int | None, ...]
 
 LATER = 1 << 32
 """Added to the key of pending members: they come after every depth."""
@@ -34,19 +31,13 @@ class LoopError(TreeError):
     """A node would hang under itself."""
 
 
-class Graph:
+class Graph(Links):
     """All trees of one channel: links that agree with each other, shelves that agree with them."""
 
     def __init__(self, stripes: int, root_slots: int, repair_slots: int, policy: Policy) -> None:
-        self.stripes = tuple(Stripe(number) for number in range(stripes))
+        super().__init__(stripes)
         self.root_slots, self.repair_slots, self.policy = root_slots, repair_slots, policy
-        self.root = Member(ROOT, 0, True, tuple(Link(depth=0, pending=False) for _ in self.stripes))
-        self.members: dict[NodeId, Member] = {}
         self.shelves = tuple(Shelves() for _ in self.stripes)
-        self.moving = tuple(dict[Member, None]() for _ in self.stripes)
-        """Members with a parent that are asked to leave it for another."""
-        self.loose = tuple(dict[Member, None]() for _ in self.stripes)
-        """Members that hang nowhere and are going nowhere."""
         self.burdened: dict[Member, None] = {}
         """Members with more than their slots, or with children in a stripe not their own."""
         self.yielding: dict[Member, None] = {}
@@ -54,7 +45,6 @@ class Graph:
         self.slots_in = [root_slots for _ in self.stripes]
         self.interior = [0 for _ in self.stripes]
         """How many members serve each stripe."""
-        self._dirty: dict[Member, None] = {self.root: None}
         self.flush()
 
     def room(self, stripe: Stripe) -> int:
@@ -85,132 +75,48 @@ class Graph:
         """Whether children in this stripe are what `member` is there for."""
         return member is self.root or (member.serves == stripe and member.yields is None)
 
-    def leaf_of(self, member: Member, stripe: Stripe, but: Member | None = None) -> Member | None:
-        """Return a child that is a leaf in this stripe, there to stay, and can be handed over."""
-        for child in member.links[stripe].down:
-            link = child.links[stripe]
-            if child.serves == stripe or link.parent is not member or child is but:
-                continue
-            if not link.down and not link.children:
-                return child
-        return None
-
-    def is_below(self, member: Member | None, top: Member, stripe: Stripe) -> bool:
-        """Whether `member` is `top` or will hang under it."""
-        while member is not None and member is not top:
-            member = member.links[stripe].up
-        return member is top
-
-    def hangs_below(self, member: Member | None, top: Member, stripe: Stripe) -> bool:
-        """Whether `member` is `top` or hangs under it, as reported."""
-        while member is not None and member is not top:
-            member = member.links[stripe].parent
-        return member is top
-
-    def expect(self, member: Member, stripe: Stripe, up: Member | None) -> None:
-        """Let `member` be on its way to `up` (its parent: it stays; None: nowhere)."""
-        link = member.links[stripe]
-        if link.up is not up:
-            self._count_leaving(member, stripe, -1)
-            self._relink(member, stripe, up)
-            self._count_leaving(member, stripe, 1)
-            self._propagate(member, stripe)
-
-    def hang(self, member: Member, stripe: Stripe, parent: Member | None) -> None:
-        """Let `member` hang under `parent` as reported, and stay there; None: it keeps its way."""
-        link = member.links[stripe]
-        self._count_leaving(member, stripe, -1)
-        up = link.up if parent is None and link.up is not link.parent else parent
-        if link.parent is not None:
-            del link.parent.links[stripe].children[member]
-            self.touch(link.parent, stripe)
-        link.parent = parent
-        if parent is not None:
-            parent.links[stripe].children[member] = None
-        self._relink(member, stripe, up)
-        self._count_leaving(member, stripe, 1)
-        self._propagate(member, stripe)
-
-    def _relink(self, member: Member, stripe: Stripe, up: Member | None) -> None:
-        link = member.links[stripe]
-        if link.up is not None:
-            del link.up.links[stripe].down[member]
-            self.touch(link.up, stripe)
-        link.up = up
-        if up is None:
-            self.loose[stripe][member] = None
-        else:
-            up.links[stripe].down[member] = None
-            self.loose[stripe].pop(member, None)
-            self.touch(up, stripe)
-        self.touch(member, stripe)
-
-    def _count_leaving(self, member: Member, stripe: Stripe, sign: int) -> None:
-        link = member.links[stripe]
-        if link.parent is None or link.parent is link.up:
-            return
-        link.parent.links[stripe].leaving += sign
-        self.touch(link.parent, stripe)
-        if sign > 0:
-            self.moving[stripe][member] = None
-        else:
-            self.moving[stripe].pop(member, None)
-
-    def _propagate(self, member: Member, stripe: Stripe) -> None:
-        stack = [member]
-        while stack:
-            link = (member := stack.pop()).links[stripe]
-            above = link.up.links[stripe] if link.up is not None else None
-            depth = above.depth + 1 if above is not None and above.depth is not None else None
-            pending = link.parent is None or above is None or above.pending
-            if (depth, pending) != (link.depth, link.pending):
-                link.depth, link.pending = depth, pending
-                self._dirty[member] = None
-                stack.extend(link.down)
-
-    def touch(self, member: Member, stripe: Stripe) -> None:
-        """Note that `member` has changed, and so perhaps whether it is its parent's leaf."""
-        self._dirty[member] = None
-        link = member.links[stripe]
-        for parent in (link.parent, link.up):
-            if parent is not None:
-                self._dirty[parent] = None
-
     def flush(self) -> None:
         """Put every changed member on the right shelves."""
-        dirty, self._dirty = self._dirty, {}
+        dirty, self.dirty = self.dirty, {}
         for member in dirty:
             self._shelve(member)
             self._note_burden(member)
 
-    def _shelve(self, member: Member) -> None:
-        load, held = member.load, member.held
-        for stripe in self.stripes:
-            if member is self.root:
-                free, reach = self.free(member, stripe), self.reach(member, stripe)
-            else:
-                free, reach = member.slots - load, member.limit - held
-            self._shelve_in(member, stripe, free, reach)
+    def stale(self) -> list[Member]:
+        """Return who lies where it does not belong: nobody, after a `flush`."""
+        every = (self.root, *self.members.values())
+        return [m for m in every for s, keys in self._places(m) if keys != m.links[s].shelved]
 
-    def _shelve_in(self, member: Member, stripe: Stripe, free: int, reach: int) -> None:
-        link, shelves = member.links[stripe], self.shelves[stripe]
-        keys: tuple[int | None, ...]
+    def _shelve(self, member: Member) -> None:
+        for stripe, keys in self._places(member):
+            link = member.links[stripe]
+            if keys != link.shelved:
+                link.shelved = keys
+                for shelf, key in zip(self.shelves[stripe].all, keys, strict=True):
+                    shelf.put(member, key)
+
+    def _places(self, member: Member) -> list[tuple[Stripe, Keys]]:
+        if member is self.root:
+            return [
+                (s, self._keys(member, s, self.free(member, s), self.reach(member, s)))
+                for s in self.stripes
+            ]
+        free, reach = member.slots - member.load, member.limit - member.held
+        return [(stripe, self._keys(member, stripe, free, reach)) for stripe in self.stripes]
+
+    def _keys(self, member: Member, stripe: Stripe, free: int, reach: int) -> Keys:
+        link = member.links[stripe]
+        key = self._key(link)
         if not self.serving(member, stripe):
             spare = free > 0 and reach > 0 and member.yields in {None, stripe}
-            keys = (None, None, None, self._key(link) if spare else None, None, None, None)
-        else:
-            key, depth = self._key(link), link.depth
-            idle = None if link.down or link.children else member.slots
-            holder = None if key is None or self.leaf_of(member, stripe) is None else key
-            available = key if free > 0 and reach > 0 else None
-            leafy, over = (holder, key) if free == 0 and reach > 0 else (None, None)
-            if member is self.root:
-                over = depth = idle = None
-            keys = (available, leafy, over, None, holder, depth, idle)
-        if keys != link.shelved:
-            link.shelved = keys
-            for shelf, key in zip(shelves.all, keys, strict=True):
-                shelf.put(member, key)
+            return (None, None, None, key if spare else None, None, None, None)
+        holder = None if key is None or self.leaf_of(member, stripe) is None else key
+        available = key if free > 0 and reach > 0 else None
+        leafy, over = (holder, key) if free == 0 and reach > 0 else (None, None)
+        if member is self.root:
+            return (available, leafy, None, None, holder, None, None)
+        idle = None if link.down or link.children else member.slots
+        return (available, leafy, over, None, holder, link.depth, idle)
 
     def _key(self, link: Link) -> int | None:
         if link.depth is None:
@@ -275,13 +181,3 @@ class Graph:
         for each in self.stripes:
             self.touch(member, each)
         self.flush()
-
-    def release(self, member: Member, stripe: Stripe) -> None:
-        """Drop where `member` is on its way to, and the move of the leaf that was to make room."""
-        link = member.links[stripe]
-        leaf, link.displaces = link.displaces, None
-        self.expect(member, stripe, link.parent)
-        if leaf is not None:
-            way = leaf.links[stripe]
-            if way.up is member and way.parent is not member:
-                self.expect(leaf, stripe, way.parent)

@@ -14,6 +14,8 @@ def check(graph: Graph, *, settled: bool) -> None:
     """Raise InvariantError where 1 fails, or, of settled trees, any of 1 to 5."""
     for stripe in graph.stripes:
         _check_graph(graph, stripe)
+    stale = [member.id for member in graph.stale()]
+    _require(not stale, f"1: the shelves are wrong about {stale}")
     _check_sums(graph)
     if not settled:
         return

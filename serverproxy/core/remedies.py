@@ -91,30 +91,35 @@ class Remedies:
     # --- excess, shared children, repair slots
 
     def _unburden(self, member: Member) -> list[Remedy]:
-        graph, due = self._graph, list[Remedy]()
-        for stripe in graph.stripes:
-            foreign = member is not graph.root and stripe != member.serves
-            for child in self._children(member, stripe):
-                excess = graph.free(member, stripe) < 0
-                if not foreign and not excess:
-                    break
-                must = excess and member is not graph.root
-                due += self._send_away(child, stripe, must=must)
+        due: list[Remedy] = []
+        for stripe in self._graph.stripes:
+            children = self._children(member, stripe)
+            for child in children:
+                if self._owes(member, stripe):
+                    due += self._send_away(child, stripe, member)
+            if not due and self._owes(member, stripe):
+                holes = (self._make_hole(child, stripe) for child in children)
+                due += next((moves for moves in holes if moves), [])
         return due
+
+    def _owes(self, member: Member, stripe: Stripe) -> bool:
+        """Whether a child of `member` in `stripe` is shared or above its slots."""
+        if member is not self._graph.root and stripe != member.serves:
+            return bool(member.links[stripe].down)
+        return self._graph.free(member, stripe) < 0
 
     def _children(self, member: Member, stripe: Stripe) -> list[Member]:
         """Return children that can be asked to leave, those without children first."""
         here = [c for c in member.links[stripe].down if c.links[stripe].parent is member]
         return sorted(here, key=lambda child: bool(child.links[stripe].down))
 
-    def _send_away(self, child: Member, stripe: Stripe, *, must: bool) -> list[Remedy]:
+    def _send_away(self, child: Member, stripe: Stripe, source: Member) -> list[Remedy]:
         query = Query(child, stripe, set())
         found = self._planner.regular(query)
-        if found is None and must:
+        excess = source is not self._graph.root and self._graph.free(source, stripe) < 0
+        if found is None and excess:
             found = self._planner.by_serve(query) or self._planner.shared(query)
-        if found is not None:
-            return self._move(query, found)
-        return self._make_hole(child, stripe)
+        return [] if found is None else self._move(query, found)
 
     def _make_hole(self, child: Member, stripe: Stripe) -> list[Remedy]:
         """Free a slot outside of a subtree, where the only free slots are inside it."""

@@ -104,10 +104,6 @@ class Shelf:
         """Members under one key."""
         return iter(self._buckets.get(key, ()))
 
-    def level(self, member: Member) -> int | None:
-        """Where `member` lies."""
-        return self._keys.get(member)
-
 
 class Shelves:
     """What each member of one stripe can be used for."""

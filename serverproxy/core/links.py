@@ -1,0 +1,136 @@
+"""Who hangs where and who is on the way where, in every stripe.
+
+Rules
+-----
+1. `parent` and `children` are what nodes have reported. `up` and `down` are what will be once every
+   move that was asked for has been reported: a node that moves has its `up` elsewhere.
+2. Depths are those of `up`: placement looks at what will be. No depth: in a detached subtree.
+3. `pending` is a node that hangs, in the end, under one which has not reported its parent yet.
+"""
+
+from common.ids import ROOT, NodeId, Stripe
+from serverproxy.core.shelves import Link, Member
+
+
+class Links:
+    """Links of all members that agree with each other; whoever has changed is in `dirty`."""
+
+    def __init__(self, stripes: int) -> None:
+        self.stripes = tuple(Stripe(number) for number in range(stripes))
+        self.root = Member(ROOT, 0, True, tuple(Link(depth=0, pending=False) for _ in self.stripes))
+        self.members: dict[NodeId, Member] = {}
+        self.moving = tuple(dict[Member, None]() for _ in self.stripes)
+        """Members with a parent that are asked to leave it for another."""
+        self.loose = tuple(dict[Member, None]() for _ in self.stripes)
+        """Members that hang nowhere and are going nowhere."""
+        self.dirty: dict[Member, None] = {self.root: None}
+
+    def leaf_of(self, member: Member, stripe: Stripe, but: Member | None = None) -> Member | None:
+        """Return a child that is a leaf in this stripe, there to stay, and can be handed over."""
+        for child in member.links[stripe].down:
+            link = child.links[stripe]
+            if child.serves == stripe or link.parent is not member or child is but:
+                continue
+            if not link.down and not link.children:
+                return child
+        return None
+
+    def is_below(self, member: Member | None, top: Member, stripe: Stripe) -> bool:
+        """Whether `member` is `top` or will hang under it."""
+        while member is not None and member is not top:
+            member = member.links[stripe].up
+        return member is top
+
+    def hangs_below(self, member: Member | None, top: Member, stripe: Stripe) -> bool:
+        """Whether `member` is `top` or hangs under it, as reported."""
+        while member is not None and member is not top:
+            member = member.links[stripe].parent
+        return member is top
+
+    def expect(self, member: Member, stripe: Stripe, up: Member | None) -> None:
+        """Let `member` be on its way to `up` (its parent: it stays; None: nowhere)."""
+        link = member.links[stripe]
+        if link.up is not up:
+            self._count_leaving(member, stripe, -1)
+            self._relink(member, stripe, up)
+            self._count_leaving(member, stripe, 1)
+            self._propagate(member, stripe)
+
+    def hang(self, member: Member, stripe: Stripe, parent: Member | None) -> None:
+        """Let `member` hang under `parent` as reported, and stay there; None: it keeps its way."""
+        link = member.links[stripe]
+        self._count_leaving(member, stripe, -1)
+        up = link.up if parent is None and link.up is not link.parent else parent
+        if link.parent is not None:
+            del link.parent.links[stripe].children[member]
+            self.touch(link.parent, stripe)
+        link.parent = parent
+        if parent is not None:
+            parent.links[stripe].children[member] = None
+        self._relink(member, stripe, up)
+        self._count_leaving(member, stripe, 1)
+        self._propagate(member, stripe)
+
+    def _relink(self, member: Member, stripe: Stripe, up: Member | None) -> None:
+        link = member.links[stripe]
+        if link.up is not None:
+            down = link.up.links[stripe].down
+            del down[member]
+            self._children_changed(link.up, stripe, 0, len(down))
+        link.up = up
+        if up is None:
+            self.loose[stripe][member] = None
+        else:
+            down = up.links[stripe].down
+            down[member] = None
+            self.loose[stripe].pop(member, None)
+            self._children_changed(up, stripe, 1, len(down))
+        self.touch(member, stripe)
+
+    def _children_changed(self, member: Member, stripe: Stripe, edge: int, count: int) -> None:
+        """Only the first child that comes and the last that goes change who is a leaf."""
+        if count == edge:
+            self.touch(member, stripe)
+        else:
+            self.dirty[member] = None
+
+    def _count_leaving(self, member: Member, stripe: Stripe, sign: int) -> None:
+        link = member.links[stripe]
+        if link.parent is None or link.parent is link.up:
+            return
+        link.parent.links[stripe].leaving += sign
+        self.touch(link.parent, stripe)
+        if sign > 0:
+            self.moving[stripe][member] = None
+        else:
+            self.moving[stripe].pop(member, None)
+
+    def _propagate(self, member: Member, stripe: Stripe) -> None:
+        stack = [member]
+        while stack:
+            link = (member := stack.pop()).links[stripe]
+            above = link.up.links[stripe] if link.up is not None else None
+            depth = above.depth + 1 if above is not None and above.depth is not None else None
+            pending = link.parent is None or above is None or above.pending
+            if (depth, pending) != (link.depth, link.pending):
+                link.depth, link.pending = depth, pending
+                self.dirty[member] = None
+                stack.extend(link.down)
+
+    def touch(self, member: Member, stripe: Stripe) -> None:
+        """Note that `member` has changed, and so perhaps whether it is its parent's leaf."""
+        self.dirty[member] = None
+        link = member.links[stripe]
+        for parent in (link.parent, link.up):
+            if parent is not None:
+                self.dirty[parent] = None
+
+    def release(self, member: Member, stripe: Stripe) -> None:
+        """Drop where `member` is on its way to, and the move of the leaf that was to make room."""
+        link = member.links[stripe]
+        leaf, link.displaces = link.displaces, None
+        self.expect(member, stripe, link.parent)
+        if leaf is not None:
+            way = leaf.links[stripe]
+            if way.up is member and way.parent is not member:
+                self.expect(leaf, stripe, way.parent)
