@@ -208,6 +208,8 @@ class LateReports(RuleBasedStateMachine):
                     break
         self.say_everything()
         self.trees.check()
+        if not self.homeless():
+            assert not self.trees.remedies(), "remedies come to an end"
         if all(slots >= len(STRIPES) for slots in self.overlay.slots.values()):
             assert not self.homeless()
         for node in self.overlay.slots:
