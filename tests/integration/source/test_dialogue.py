@@ -105,7 +105,9 @@ async def test_rtcp_of_the_source_is_passed_on_with_the_first_media() -> None:
     watcher = Watcher()
     async with serving(ScriptedServer()) as server, running(source(server, watcher).run):
         await server.played()
-        await server.send(frame(1, report))
+        await server.send(frame(1, report) + b"OPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\n")
+        await server.until(lambda: len(server.asked("answer")) == 1)
+        assert watcher.ups == []  # a report alone is no sign that the source plays
         await server.send(frame(0, packet(1)))
         await watcher.until(lambda: len(watcher.packets) == 2)
     assert [(one.track, one.rtcp, one.payload) for one in watcher.packets] == [
@@ -157,13 +159,19 @@ async def test_keep_alive_is_options_where_get_parameter_is_not_known() -> None:
     [
         lambda request: request.reply("501 Not Implemented"),
         lambda request: request.reply(),  # no Public
-        lambda request: b"RTSP/1.0 100 Continue\r\nCSeq: 1\r\n\r\n" + request.reply(),
         lambda _: b"RTSP/1.0 200 OK\r\n\r\n",  # no CSeq
     ],
 )
 async def test_a_poor_answer_to_options_is_enough(answer: object) -> None:
     assert callable(answer)
     server = ScriptedServer(OPTIONS=answer)
+    async with serving(server), running(source(server, Watcher()).run):
+        await server.played()
+
+
+async def test_100_continue_is_not_the_answer() -> None:
+    server = ScriptedServer()
+    server.answers["DESCRIBE"] = lambda one: one.reply("100 Continue") + server.usual(one)
     async with serving(server), running(source(server, Watcher()).run):
         await server.played()
 

@@ -11,6 +11,7 @@ from serverproxy.net.source import Source, SourceSettings
 from tests.integration.source.scripted import (
     SECONDS,
     Answer,
+    Request,
     ScriptedServer,
     Watcher,
     frame,
@@ -112,7 +113,7 @@ async def test_a_server_that_stalls_is_given_up(
     method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(ScriptedServer(**{method: lambda _: None})) as server:
-        line = await failing(with_secret(server.url), caplog, patience=0.3)
+        line = await failing(with_secret(server.url), caplog, patience=1.0)
     assert f"does not answer {method}" in line
 
 
@@ -128,6 +129,22 @@ async def test_a_server_that_hangs_up_is_said(
     server.answers[method] = hang_up
     async with serving(server):
         line = await failing(with_secret(server.url), caplog)
+    assert "closed the connection" in line
+
+
+async def test_a_server_that_hangs_up_between_requests_is_not_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As it is, aiortsp would wait for an answer on the closed connection."""
+    server = ScriptedServer()
+
+    def answer_and_hang_up(one: Request) -> None:
+        one.writer.write(server.usual(one))
+        one.writer.close()
+
+    server.answers["DESCRIBE"] = answer_and_hang_up
+    async with serving(server):
+        line = await failing(with_secret(server.url), caplog, patience=SECONDS)
     assert "closed the connection" in line
 
 
@@ -160,7 +177,7 @@ async def test_a_port_that_takes_and_says_nothing_is_given_up(
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         url = with_secret(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x")
-        assert "does not answer OPTIONS" in await failing(url, caplog, patience=0.3)
+        assert "does not answer OPTIONS" in await failing(url, caplog, patience=1.0)
 
 
 def bye(ssrc: int) -> bytes:

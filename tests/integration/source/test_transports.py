@@ -149,7 +149,7 @@ async def test_auto_falls_back_to_udp_at_once_on_461() -> None:
 async def test_auto_falls_back_where_no_rtp_comes() -> None:
     watcher = Watcher()
     async with serving(ScriptedServer()) as server:
-        pulled = source(server, watcher, "auto", timeout=0.5)
+        pulled = source(server, watcher, "auto", timeout=1.0)
         async with running(pulled.run):
             await server.played(2)  # the first one got no RTP
             while not watcher.packets:
@@ -163,7 +163,7 @@ async def test_no_rtp_over_any_transport_is_said() -> None:
     watcher = Watcher()
     async with (
         serving(ScriptedServer()) as server,
-        running(source(server, watcher, "auto", timeout=0.3).run),
+        running(source(server, watcher, "auto", timeout=1.0).run),
     ):
         await watcher.until(lambda: bool(watcher.downs))
     assert "over TCP" in watcher.downs[0]
@@ -190,6 +190,7 @@ def fingerprint(certificate: Path) -> str:
         ("fingerprint", ""),
         ("both", ""),
         ("nothing", "certificate of 127.0.0.1"),
+        ("wrong ca", "certificate of 127.0.0.1"),
         ("wrong fingerprint", "not the one that is set"),
         ("wrong name", "IP address mismatch"),
         ("no file", "cannot read the certificates"),
@@ -199,11 +200,14 @@ async def test_rtsps_is_verified(trust: str, reason: str, certificate: Path) -> 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     given = fingerprint(certificate)
+    other = certificate.with_name("other.pem")
+    make_certificate(other, other.with_suffix(".key"), "127.0.0.1")
     settings: dict[str, dict[str, str]] = {
         "ca": {"ca": str(certificate)},
         "fingerprint": {"fingerprint": given},
         "both": {"ca": str(certificate), "fingerprint": given.lower()},
         "nothing": {},
+        "wrong ca": {"ca": str(other), "fingerprint": given},
         "wrong fingerprint": {"fingerprint": "0" * 64},
         "wrong name": {"ca": str(certificate)},
         "no file": {"ca": "/nowhere.pem"},
