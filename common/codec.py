@@ -22,6 +22,7 @@ from common.messages import (
     Part,
     Path,
     RedirectFrame,
+    Rejoin,
     Stream,
 )
 
@@ -70,13 +71,17 @@ class _FirstDecoder(Decoder[First]):
     def __call__(self, text: bytes) -> First:
         """Return the message; raise VersionError or BadMessageError."""
         try:
-            return super().__call__(text)
+            message = super().__call__(text)
         except BadMessageError:
             said = self._version(text)
             version = said.version if said.join is None else said.join.version
-            if version not in (None, VERSION):
-                raise VersionError(f"I speak version {VERSION} of the overlay protocol") from None
-            raise
+            if version in (None, VERSION):
+                raise
+        else:
+            version = message.join.version if isinstance(message, Rejoin) else message.version
+            if version == VERSION:
+                return message
+        raise VersionError(f"I speak version {VERSION} of the overlay protocol")
 
 
 decode_first: Decoder[First] = _FirstDecoder()

@@ -24,11 +24,13 @@ from common.messages import (
     Announce,
     EndFrame,
     Hello,
+    Join,
     Leave,
     PathEntry,
     Probe,
     ProbeReply,
     Refused,
+    Rejoin,
     Stream,
     Track,
 )
@@ -205,9 +207,22 @@ def test_another_version_is_told_so_whatever_else_it_says(text: bytes) -> None:
     assert isinstance(caught.value, PeerError)
 
 
-def test_a_known_message_of_another_version_is_left_to_whoever_is_asked() -> None:
-    probe = Probe(version=VERSION + 1, channel="cam", group_key="k")
-    assert decode_first(encode_message(probe)[6:]) == probe
+def test_another_version_is_told_so_where_its_message_looks_like_ours() -> None:
+    with pytest.raises(VersionError):
+        decode_first(encode_message(Probe(version=VERSION + 1, channel="cam", group_key="k"))[6:])
+    join = Join(version=VERSION + 1, channel="cam", port=1, nonce="n", sent_us=0)
+    with pytest.raises(VersionError):
+        decode_first(encode_message(join)[6:])
+    with pytest.raises(VersionError):
+        decode_first(
+            encode_message(Rejoin(join=join, node="n1", instance=1, stripes=(), players=0))[6:]
+        )
+
+
+def test_a_node_that_comes_back_is_understood() -> None:
+    join = Join(version=VERSION, channel="cam", port=1, nonce="n", sent_us=0)
+    rejoin = Rejoin(join=join, node="n1", instance=1, stripes=(), players=0)
+    assert decode_first(encode_message(rejoin)[6:]) == rejoin
 
 
 @pytest.mark.parametrize(
