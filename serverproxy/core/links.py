@@ -26,10 +26,15 @@ class Links:
         self.dirty: dict[Member, None] = {self.root: None}
 
     def leaf_of(self, member: Member, stripe: Stripe, but: Member | None = None) -> Member | None:
-        """Return a child that is a leaf in this stripe, there to stay, and can be handed over."""
+        """Return a child that is a leaf in this stripe, there to stay, and can be handed over.
+
+        At the server proxy also one on its way there: else the first node that serves a stripe
+        would be put below a leaf whose report is still to come.
+        """
         for child in member.links[stripe].down:
             link = child.links[stripe]
-            if child.serves == stripe or link.parent is not member or child is but:
+            there = link.parent is member or (member is self.root and link.parent is None)
+            if child.serves == stripe or not there or child is but:
                 continue
             if not link.down and not link.children:
                 return child

@@ -100,6 +100,8 @@ class Remedies:
             if not due and self._owes(member, stripe):
                 holes = (self._make_hole(child, stripe) for child in children)
                 due += next((moves for moves in holes if moves), [])
+            if not due and self._owes(member, stripe):
+                due += self._lift(children, stripe)
         return due
 
     def _owes(self, member: Member, stripe: Stripe) -> bool:
@@ -134,6 +136,14 @@ class Remedies:
             leaf_query = Query(leaf, stripe, {holder})
             found = self._planner.slots(leaf_query)
             return [] if found is None else self._move(leaf_query, found)
+        return []
+
+    def _lift(self, children: list[Member], stripe: Stripe) -> list[Remedy]:
+        """Take a child to a repair slot: its own subtree holds all places, so this frees them."""
+        for child in children:
+            query = Query(child, stripe, set())
+            if self._graph.serving(child, stripe) and (found := self._planner.repair(query)):
+                return self._move(query, found)
         return []
 
     def _holders(self, stripe: Stripe) -> Iterator[Member]:
