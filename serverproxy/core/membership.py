@@ -11,6 +11,7 @@ Rules
 """
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import (
@@ -85,7 +86,7 @@ class Membership:
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do."""
-        away = [m.away_since + self._away_grace for m in self.members.values() if m.away_since]
+        away = [t for m in self.members.values() if (t := self._forgotten_at(m)) is not None]
         settle = [] if self._settle_at is None else [self._settle_at]
         return min(away + settle, default=None)
 
@@ -93,7 +94,8 @@ class Membership:
         """Forget who stays away; settle what the trees owe."""
         commands: list[Command] = []
         for node, member in list(self.members.items()):
-            if member.away_since is not None and now - member.away_since >= self._away_grace:
+            due = self._forgotten_at(member)
+            if due is not None and now >= due:
                 commands += self._forget(node)
         if self._settle_at is not None and now >= self._settle_at:
             commands += self._settle()
@@ -121,6 +123,11 @@ class Membership:
             return [Refuse(node, "full", "no slot is free for you now", 2.0)]
         self.members[node] = Member(event.addresses, event.max_children)
         self.stats.joins["ok"] += 1
+        if away := self._away():
+            for stripe, offered in placements.items():
+                if any(one.parent in away for one in offered.candidates):
+                    found = self.trees.place(node, stripe, avoid=away)
+                    placements[stripe] = found or self.trees.place(node, stripe) or offered
         parents = tuple(self._candidates(s, placements[s]) for s in sorted(placements))
         serve = self.trees.serves(node)
         return [
@@ -129,25 +136,29 @@ class Membership:
         ]
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
-        node = event.node
-        slots, hard = self.slots(event.max_children, event.addresses)
-        if node in self.members:
-            member = self.members[node]
-            member.away_since = None
-            member.addresses = event.addresses
+        node, known = event.node, self.members.get(event.node)
+        # A dial-back that is late says nothing yet: what was reached before can be reached.
+        addresses = event.addresses or (() if known is None else known.addresses)
+        slots, hard = self.slots(event.max_children, addresses)
+        if known is not None:
+            known.away_since = None
+            known.addresses = addresses
             self.trees.set_slots(node, slots, hard_limit=hard)
         else:
             self.trees.add(node, slots=slots, hard_limit=hard)
-            self.members[node] = Member(event.addresses, event.max_children)
+            self.members[node] = Member(addresses, event.max_children)
+            for state in event.stripes:
+                if slots and state.interior and state.stripe < self._stripes:
+                    self.trees.serve(node, Stripe(state.stripe))
         for state in event.stripes:
             if state.stripe < self._stripes and state.parent is not None:
                 self._attached(node, Stripe(state.stripe), NodeId(state.parent))
         serve = self.trees.serves(node)
-        return [MakeOffer(node, serve, slots, event.addresses, ())]
+        return [MakeOffer(node, serve, slots, addresses, ())]
 
     def _reached(self, node: NodeId, addresses: tuple[str, ...]) -> list[Command]:
         member = self.members.get(node)
-        if member is None or member.addresses or not addresses:
+        if member is None or member.addresses == addresses or not addresses:
             return []
         member.addresses = addresses
         slots, hard = self.slots(member.max_children, addresses)
@@ -175,23 +186,18 @@ class Membership:
             case AttachedReport(parent=parent):
                 return self._attached(node, stripe, NodeId(parent))
             case DetachedReport(parent=parent):
-                return self._detached(node, stripe, NodeId(parent))
+                if self.trees.parent(node, stripe) == parent:
+                    self.trees.detach(node, stripe)
+                return []
             case ParentLost():
                 return self._parent_lost(node, message)
             case ChildLost(child=child):
                 return self._child_lost(node, stripe, NodeId(child))
 
     def _attached(self, node: NodeId, stripe: Stripe, parent: NodeId) -> list[Command]:
-        try:
+        # A parent that is already forgotten will end, and the node will say so.
+        with suppress(TreeError):
             self.trees.attach(node, stripe, parent)
-        except TreeError:
-            # A parent that is already forgotten: it will end, and the node will say so.
-            return []
-        return []
-
-    def _detached(self, node: NodeId, stripe: Stripe, parent: NodeId) -> list[Command]:
-        if self.trees.parent(node, stripe) == parent:
-            self.trees.detach(node, stripe)
         return []
 
     def _parent_lost(self, node: NodeId, message: ParentLost) -> list[Command]:
@@ -199,13 +205,12 @@ class Membership:
         lost = None if message.parent is None else NodeId(message.parent)
         reasons = self.stats.parents_lost
         reasons[message.reason] = reasons.get(message.reason, 0) + 1
-        if (parent := lost or self.trees.parent(node, stripe)) is not None:
-            self._detached(node, stripe, parent)
+        # Whomever the trees have: it has no parent now.
+        self.trees.detach(node, stripe)
         commands: list[Command] = []
         if lost in self.members and self.members[lost].away_since is not None:
             commands += self._forget(lost)
         avoid = {NodeId(tried) for tried in message.tried} | self._away()
-        avoid.discard(ROOT)
         placement = self.trees.place(node, stripe, avoid=avoid)
         if placement is None:
             nobody = StripeCandidates(stripe, ())
@@ -215,12 +220,11 @@ class Membership:
 
     def _child_lost(self, node: NodeId, stripe: Stripe, child: NodeId) -> list[Command]:
         member = self.members.get(child)
-        if member is None:
+        if member is None or self.trees.parent(child, stripe) != node:
             return []
         if member.away_since is not None:
             return self._forget(child)
-        if self.trees.parent(child, stripe) == node:
-            self._detached(child, stripe, node)
+        self.trees.detach(child, stripe)
         return []
 
     def _report(self, node: NodeId, report: Report) -> list[Command]:
@@ -235,6 +239,10 @@ class Membership:
                 self._attached(node, stripe, NodeId(one.parent))
         return []
 
+    def root_child_taken(self, stripe: Stripe, child: NodeId) -> list[Command]:
+        """Take the server proxy's own word that it feeds a node."""
+        return self._attached(child, stripe, ROOT) if child in self.members else []
+
     def root_child_lost(self, stripe: Stripe, child: NodeId) -> list[Command]:
         """Take the server proxy's own word that a child's link ended."""
         return self._child_lost(ROOT, stripe, child)
@@ -245,6 +253,9 @@ class Membership:
         del self.members[node]
         self.trees.remove(node)
         return [Forgotten(node)]
+
+    def _forgotten_at(self, member: Member) -> float | None:
+        return None if member.away_since is None else member.away_since + self._away_grace
 
     def _away(self) -> set[NodeId]:
         return {n for n, member in self.members.items() if member.away_since is not None}

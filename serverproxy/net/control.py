@@ -72,6 +72,7 @@ class Control:
         self._count = 0
         self._loop = asyncio.get_running_loop()
         feed.on_source = self._source
+        feed.on_child_taken = self._child_taken
         feed.on_child_lost = self._child_lost
 
     # --- joining
@@ -224,6 +225,10 @@ class Control:
     def _source(self, up: bool, reason: str) -> None:
         for link in self._links.values():
             link.send(Announce(source_up=up, reason=reason[:1000]))
+
+    def _child_taken(self, stripe: Stripe, node: NodeId) -> None:
+        """Take the server proxy's own word about a child: it comes before the node's report."""
+        self._run(self.membership.root_child_taken(stripe, node))
 
     def _child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
         """Take the server proxy's own word about a child: it is a parent too."""

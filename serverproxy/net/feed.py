@@ -38,6 +38,7 @@ class ChannelFeed:
         self.up = False
         """The source plays."""
         self.on_source: Callable[[bool, str], None] = lambda _up, _reason: None
+        self.on_child_taken: Callable[[Stripe, NodeId], None] = lambda _s, _n: None
         self.on_child_lost: Callable[[Stripe, NodeId, str], None] = lambda _s, _n, _r: None
         self._reports: dict[int, SenderReport] = {}
         self._loop = asyncio.get_running_loop()
@@ -128,6 +129,7 @@ class ChannelFeed:
     def child_taken(self, stripe: Stripe, node: NodeId) -> None:
         """Conform to downlink.Upstream."""
         log.info("feeds %s", node, extra={"channel": self.name, "stripe": stripe})
+        self.on_child_taken(stripe, node)
 
     def child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
         """Conform to downlink.Upstream."""
