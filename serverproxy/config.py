@@ -12,17 +12,18 @@ from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, field_valida
 from common.ids import Address
 from common.runtime.config import ChannelName, Draft, ListenAddress, PeerAddress, Settings
 from common.runtime.log import LogFormat, LogLevel
+from serverproxy.core.testcardurl import SCHEME as TEST_CARD
+from serverproxy.core.testcardurl import parse as parse_testcard
 
 OVERLAY_PORT = 7854
 HTTP_PORT = 9854
 SERVED_STRIPES = 2
 MAX_CHANNELS = 256
 
-TEST_CARD = "testcard:"
-
 
 def _source(url: str) -> str:
-    if url == TEST_CARD:
+    if url.startswith(TEST_CARD):
+        parse_testcard(url)
         return url
     try:
         parts = urlsplit(url)

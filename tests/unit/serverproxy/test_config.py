@@ -217,3 +217,20 @@ def commented_keys(text: str) -> dict[str, str]:
         for key in re.findall(r"^ *([a-z_]+):", paragraph, re.MULTILINE):
             found[key] = comment
     return found
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("testcard:?size=640x360&audio=0", ""),
+        ("testcard:?colour=red", "colour"),
+        ("testcard:x", "testcard"),
+    ],
+)
+def test_the_options_of_a_test_card_are_checked(source: str, fault: str) -> None:
+    """A wrong option is a fault of the configuration, not one of a running source."""
+    if not fault:
+        assert ChannelConfig(source=source).source == source
+        return
+    with pytest.raises(ValueError, match=fault):
+        ChannelConfig(source=source)
