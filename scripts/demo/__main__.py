@@ -38,7 +38,7 @@ PLAYERS = (
     "ffplay -rtsp_transport tcp {}",
     "mpv {}",
     "vlc {}   (Debian's and Ubuntu's own VLC has no RTSP: see README.md)",
-    "gst-play-1.0 {}",
+    "gst-launch-1.0 playbin uri={}",
 )
 
 

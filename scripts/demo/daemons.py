@@ -5,6 +5,7 @@ daemon that got it too would take the demo's SIGTERM for a second one and end at
 """
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from common.runtime.daemon import ENDED, FAILED, GRACE
 ANY_PORT = "127.0.0.1:0"
 ANSWER_WITHIN = 2.0
 LAST_LINES = 5
+_PR_SET_PDEATHSIG = 1
 
 T = TypeVar("T")
 
@@ -44,6 +46,12 @@ class DemoError(Exception):
         self.code = code
 
 
+def _end_with_parent() -> None:
+    """Let the kernel send SIGTERM where the demo dies without a chance to do so (prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Daemon:
     """One `serverproxy run` or `clientproxy run`; its log is the file `NAME.log`."""
 
@@ -61,6 +69,7 @@ class Daemon:
                 stdout=out,
                 stderr=out,
                 process_group=0,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - no other thread runs yet
             )
 
     @property

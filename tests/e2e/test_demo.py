@@ -79,7 +79,7 @@ def drawn(text: str) -> list[str]:
 
 
 def assert_nothing_is_left(running: Running) -> None:
-    wait_until(lambda: not running.pids(), 10, "no process of the demo is left")
+    wait_until(lambda: not running.pids(), PATIENCE, "no process of the demo is left")
 
 
 def test_it_shows_four_nodes_in_two_trees_until_ctrl_c(tmp_path: Path) -> None:
@@ -87,7 +87,8 @@ def test_it_shows_four_nodes_in_two_trees_until_ctrl_c(tmp_path: Path) -> None:
     running.wait_for_table()
     parents = nodes(running.text())
     for stripe in (0, 1):
-        assert [pair[stripe] for pair in parents.values()].count("server proxy") == 1
+        first = [pair[stripe] for pair in parents.values()].count("server proxy")
+        assert 1 <= first <= 2  # one, and a repair slot's for a moment
     assert sorted(drawn(running.text())) == sorted([*parents] * 2)
     assert len(running.pids()) == 6
 
@@ -114,6 +115,13 @@ def describe(port: int) -> str:
 def test_it_ends_by_itself_when_told_to(tmp_path: Path) -> None:
     running = demo(tmp_path, end="1")
     assert running.wait(PATIENCE) == 0
+    assert_nothing_is_left(running)
+
+
+def test_daemons_end_even_where_the_demo_is_killed(tmp_path: Path) -> None:
+    running = demo(tmp_path)
+    running.wait_for_table()
+    running.kill()
     assert_nothing_is_left(running)
 
 
