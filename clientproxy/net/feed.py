@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clientproxy.core.events import Viewer
-from clientproxy.core.reorder import Reorder
+from clientproxy.core.reorder import PACKET_COST_BYTES, Reorder
 from common import rtcp
 from common.clock import GroupClock
 from common.codec import decode_stream
@@ -183,7 +183,7 @@ class MergedFeed:
             elif packet.flags & FLAG_RTCP:
                 self._sender_report(packet)
             self._history.append(packet)
-            self._history_size += len(packet.payload)
+            self._history_size += len(packet.payload) + PACKET_COST_BYTES
         if self._history_size > self._history_bytes:
             # Without its keyframe the rest is of no use to a newcomer: it waits for the next.
             self._forget_history()

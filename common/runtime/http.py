@@ -2,15 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry
+from prometheus_client.aiohttp import make_aiohttp_handler
 
 from common.ids import Address
-
-if TYPE_CHECKING:  # aiohttp costs 0.2 s and 13 MB: it is imported when a server starts
-    from aiohttp import web
-    from aiohttp.typedefs import Handler
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +47,6 @@ class HttpServer:
 
     async def start(self, address: Address) -> Address:
         """Listen; return the address taken. Raises OSError where the port is not to be had."""
-        from aiohttp import web
-
         logging.getLogger("aiohttp.server").addFilter(_without_bad_requests)
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
         await runner.setup()
@@ -69,10 +66,7 @@ class HttpServer:
         if runner is not None:
             await runner.cleanup()
 
-    def _application(self) -> "web.Application":
-        from aiohttp import web
-        from prometheus_client.aiohttp import make_aiohttp_handler
-
+    def _application(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/metrics", make_aiohttp_handler(self._registry))
         app.router.add_get("/healthz", self._healthz)
@@ -83,18 +77,16 @@ class HttpServer:
             app.router.add_get(path, _page_handler(page))
         return app
 
-    async def _healthz(self, _request: "web.Request") -> "web.Response":
+    async def _healthz(self, _request: web.Request) -> web.Response:
         return _text(200, "alive")
 
-    async def _readyz(self, _request: "web.Request") -> "web.Response":
+    async def _readyz(self, _request: web.Request) -> web.Response:
         ready, reason = self._ready()
         return _text(200, "ready") if ready else _text(503, reason)
 
 
 def _without_bad_requests(record: logging.LogRecord) -> bool:
     """Return whether a record of aiohttp's server is more than what a peer sent amiss."""
-    from aiohttp.http_exceptions import HttpProcessingError
-
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, HttpProcessingError):
         return True
@@ -102,15 +94,11 @@ def _without_bad_requests(record: logging.LogRecord) -> bool:
     return False
 
 
-def _text(status: int, text: str) -> "web.Response":
-    from aiohttp import web
-
+def _text(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=text + "\n", headers=_HEADERS)
 
 
-def _json_handler(route: JsonRoute) -> "Handler":
-    from aiohttp import web
-
+def _json_handler(route: JsonRoute) -> Handler:
     async def answer(request: web.Request) -> web.Response:
         found = route(**request.match_info)
         if found is None:
@@ -120,9 +108,7 @@ def _json_handler(route: JsonRoute) -> "Handler":
     return answer
 
 
-def _page_handler(page: Callable[[], str]) -> "Handler":
-    from aiohttp import web
-
+def _page_handler(page: Callable[[], str]) -> Handler:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(text=page(), content_type="text/html", headers=_HEADERS)
 
