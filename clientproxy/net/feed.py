@@ -12,8 +12,8 @@ from common import rtcp
 from common.clock import GroupClock
 from common.codec import decode_stream
 from common.errors import BadMessageError
+from common.fields import SenderReport, Stream, Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
-from common.messages import SenderReport, Stream, Track
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ class MergedFeed:
         """Set when the stream is known."""
         self.channel, self.clock = channel, GroupClock()
         self._timeout, self._history_bytes = reorder_timeout, history_bytes
+        self._place: tuple[int, int] | None = None
+        """Epoch and generation of the stream; None: not yet known from this server process."""
         self._reorder: Reorder | None = None
         self._viewers: list[Viewer] = []
         self._history: list[Packet] = []
@@ -115,6 +117,7 @@ class MergedFeed:
         self._forget_history()
         self.keyframe = 0
         self._reports |= reports
+        self._place = None
         if stream is not None:
             self._set_stream(stream, restarted=self.stream is not None)
 
@@ -139,6 +142,7 @@ class MergedFeed:
         """End all viewers: the channel is closed."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         viewers, self._viewers = self._viewers, []
         for viewer in viewers:
             viewer.ended(reason)
@@ -209,15 +213,14 @@ class MergedFeed:
         except BadMessageError as error:
             log.warning("epoch frame ignored: %s", error, extra={"channel": self.channel})
             return
-        known = self.stream
-        if known is None or (stream.epoch, stream.generation) != (known.epoch, known.generation):
+        if (stream.epoch, stream.generation) != self._place:
             self._forget_history()
             self._reports.clear()
-            self._set_stream(stream, restarted=known is not None)
+            self._set_stream(stream, restarted=self.stream is not None)
 
     def _set_stream(self, stream: Stream, *, restarted: bool) -> None:
-        same = self.stream is not None and self.stream.epoch == stream.epoch
-        self.stream = stream
+        same = self.stream is not None and self.stream.tracks == stream.tracks
+        self.stream, self._place = stream, (stream.epoch, stream.generation)
         self.changed.set()
         if not restarted:
             return

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from common import rtcp
 from common.children import Children
 from common.codec import encode_body
+from common.fields import PathEntry, SenderReport, Stream, TrackReport
 from common.frame import FLAG_RTCP, Packet, encode
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import PathEntry, SenderReport, Stream, TrackReport
 from common.runtime.downlink import Downlink
 from common.stripelog import StripeLog
 from serverproxy.config import ChannelConfig
@@ -35,6 +35,7 @@ class ChannelFeed:
             slots=config.children_per_stripe, spare=config.repair_slots, per_stripe=True
         )
         self.downlink = Downlink(name, self.logs, children, self, repair_grace=config.repair_grace)
+        self._began = self.numbering.next
         self.up = False
         """The source plays."""
         self.on_source: Callable[[bool, str], None] = lambda _up, _reason: None
@@ -56,9 +57,9 @@ class ChannelFeed:
         floor = max(one.floor for one in self.logs)
         if keyframe and keyframe >= floor:
             return keyframe
-        if self.stream is None or not keyframe:
-            held = [first for one in self.logs if (first := one.first_from(0)) is not None]
-            return max(floor, min(held, default=self.numbering.next))
+        if not keyframe:
+            # Nothing from before the source began anew: its numbers jump there.
+            return max(floor, self._began)
         return max(floor, min(one.since_capture(self.now_us() - 2_000_000) for one in self.logs))
 
     @property
@@ -76,6 +77,7 @@ class ChannelFeed:
         """Conform to events.SourceSink."""
         stream = self.numbering.begin(description)
         self._reports.clear()
+        self._began = self.numbering.next
         now_us = self.now_us()
         self._append(self.numbering.marks(encode_body(stream), now_us))
         self.up = True
