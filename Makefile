@@ -11,7 +11,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
 FAST := $(wildcard tests/unit tests/property tests/scenarios)
-TYPED := common serverproxy clientproxy tests $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
+TYPED := common serverproxy clientproxy tests scripts/demo $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
 
 .PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov bench demo lock clean
 

@@ -13,8 +13,9 @@ Rules
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from common.fields import MAX_CANDIDATES, Candidate
 from common.ids import NodeId, Stripe
-from common.messages import MAX_CANDIDATES, Attach, Candidate
+from common.messages import Attach
 
 
 @dataclass(slots=True)

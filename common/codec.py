@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 import msgspec
 
 from common.errors import BadMessageError, VersionError
+from common.fields import EndFrame, Part, Path, RedirectFrame, Stream
 from common.messages import (
     VERSION,
-    EndFrame,
     First,
     FromNode,
     FromParent,
@@ -19,11 +19,7 @@ from common.messages import (
     FromProber,
     FromServer,
     Message,
-    Part,
-    Path,
-    RedirectFrame,
     Rejoin,
-    Stream,
 )
 
 LENGTH_DIGITS = 5

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from common.errors import ProxyError
+from common.fields import SenderReport, Track
 from common.frame import Packet
-from common.messages import SenderReport, Track
 
 
 class ChannelUnavailableError(ProxyError):

@@ -13,19 +13,21 @@ Rules
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from common.errors import BadMessageError
-from common.ids import NodeId, Stripe
-from common.messages import (
-    MAX_REDIRECTS,
-    AttachedReport,
-    Candidate,
-    LostReason,
-    ParentLost,
-    ProbeReply,
+from clientproxy.core.joining import (
+    Ask,
+    Command,
+    Drop,
+    LeaveParent,
+    Probe,
+    Seek,
+    StripeSearch,
+    Tell,
 )
+from common.errors import BadMessageError
+from common.fields import MAX_REDIRECTS, Candidate, LostReason
+from common.ids import NodeId, Stripe
+from common.messages import AttachedReport, ParentLost, ProbeReply
 
 PROBE_WAIT = 0.1
 """Seconds from the first probe until a choice is made among those who have answered."""
@@ -37,83 +39,12 @@ MOST_TRIED = 256
 """Nodes that are remembered as tried; the last `MAX_REDIRECTS` of them are told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Command: connect to a candidate and probe it."""
-
-    stripe: Stripe
-    candidate: Candidate
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Command: send Attach to a candidate, on the link of its probe if there is one."""
-
-    stripe: Stripe
-    candidate: Candidate
-    orphan: bool
-    visited: tuple[NodeId, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Command: close the link with a candidate that was not chosen, or was too slow to answer."""
-
-    stripe: Stripe
-    node: NodeId
-
-
-@dataclass(frozen=True, slots=True)
-class LeaveParent:
-    """Command: say bye to a parent whose place another has taken."""
-
-    stripe: Stripe
-    parent: NodeId
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """Command: send a message on the control link."""
-
-    message: AttachedReport | ParentLost
-
-
-Command: TypeAlias = Probe | Ask | Drop | LeaveParent | Tell
-
-
-@dataclass(slots=True)
-class _Seek:
-    """One search for a parent."""
-
-    waiting: dict[NodeId, Candidate] = field(default_factory=dict)
-    """Probed, no answer yet."""
-    answered: dict[NodeId, tuple[float, int, Candidate]] = field(default_factory=dict)
-    """Score, order of arrival, candidate."""
-    asked: Candidate | None = None
-    choose_at: float = 0.0
-    give_up_at: float = 0.0
-    redirects: int = 0
-
-
-@dataclass(slots=True)
-class _StripeState:
-    parent: NodeId | None = None
-    previous: NodeId | None = None
-    """The parent that is left once the new one delivers."""
-    seek: _Seek | None = None
-    tried: list[NodeId] = field(default_factory=list)
-    orphan: bool = False
-    ask_at: float | None = None
-    lost: NodeId | None = None
-    reason: LostReason = "refused"
-
-
 class ParentSearch:
     """The parents of one node in all stripes of a channel."""
 
     def __init__(self, stripes: int) -> None:
         """Start without parents."""
-        self._states = [_StripeState() for _ in range(stripes)]
+        self._states = [StripeSearch() for _ in range(stripes)]
 
     def parent(self, stripe: Stripe) -> NodeId | None:
         """Return the current parent."""
@@ -286,14 +217,14 @@ class ParentSearch:
 
     # --- inside
 
-    def _state(self, stripe: Stripe) -> _StripeState:
+    def _state(self, stripe: Stripe) -> StripeSearch:
         if stripe >= len(self._states):
             raise BadMessageError(f"stripe {stripe} of a channel that has {len(self._states)}")
         return self._states[stripe]
 
     def _begin(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
         state = self._states[stripe]
-        state.seek = _Seek(choose_at=now + PROBE_WAIT, give_up_at=now + ANSWER_WAIT)
+        state.seek = Seek(choose_at=now + PROBE_WAIT, give_up_at=now + ANSWER_WAIT)
         return self._probe(stripe, candidates, now) + self._choose(stripe, now)
 
     def _probe(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
@@ -332,7 +263,7 @@ class ParentSearch:
             state.tried.clear()
         return []
 
-    def _give_up(self, stripe: Stripe, seek: _Seek, now: float) -> list[Command]:
+    def _give_up(self, stripe: Stripe, seek: Seek, now: float) -> list[Command]:
         """Pass over all that have not answered in time."""
         late = list(seek.waiting) if seek.asked is None else [NodeId(seek.asked.node)]
         seek.give_up_at = now + ANSWER_WAIT

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from common import rtcp, rtp
+from common.fields import SenderReport, Track
 from common.frame import FLAG_RTCP, Packet
-from common.messages import SenderReport, Track
 from common.seqnum import distance32
 
 _NUMBERS = struct.Struct("!xxHII")

@@ -11,15 +11,7 @@ from common.errors import BadMessageError
 from common.frame import Received
 from common.ids import Address
 from common.liveness import Backoff
-from common.messages import (
-    FromNode,
-    FromServer,
-    Join,
-    Leave,
-    Offer,
-    Refused,
-    Rejoin,
-)
+from common.messages import FromNode, FromServer, Join, Leave, Offer, Refused, Rejoin
 from common.runtime.link import Idle, Link, connect
 
 log = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from clientproxy.net.control import ControlLink
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.stripes import Stripes
 from common.clock import GroupClock
+from common.fields import EndReason
 from common.ids import Address, NodeId, Stripe
 from common.messages import (
     VERSION,
@@ -19,7 +20,6 @@ from common.messages import (
     Candidates,
     Clock,
     Closed,
-    EndReason,
     FromServer,
     Join,
     Offer,

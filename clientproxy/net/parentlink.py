@@ -5,21 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from common.codec import decode_from_parent, encode_body
+from common.fields import Candidate, EndFrame, EndReason, LostReason
 from common.frame import FrameType, Heartbeat, Received, encode_control
 from common.ids import Address, NodeId, Stripe
-from common.messages import (
-    VERSION,
-    Attach,
-    Attached,
-    Candidate,
-    EndFrame,
-    EndReason,
-    LostReason,
-    Probe,
-    ProbeReply,
-    Redirect,
-    Refused,
-)
+from common.messages import VERSION, Attach, Attached, Probe, ProbeReply, Redirect, Refused
 from common.runtime.link import Idle, Link, connect
 
 

@@ -13,22 +13,10 @@ from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
 from common.children import Children
 from common.errors import BadFrameError
+from common.fields import EndReason, LostReason, PathEntry, StripeReport, StripeState
 from common.frame import FrameType, Received
 from common.ids import Address, NodeId, Stripe
-from common.messages import (
-    VERSION,
-    Attach,
-    Attached,
-    AttachedReport,
-    ChildLost,
-    EndReason,
-    LostReason,
-    Offer,
-    ParentLost,
-    PathEntry,
-    StripeReport,
-    StripeState,
-)
+from common.messages import VERSION, Attach, Attached, AttachedReport, ChildLost, Offer, ParentLost
 from common.runtime.downlink import Downlink
 from common.runtime.tasks import Tasks
 from common.stripelog import StripeLog

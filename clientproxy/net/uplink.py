@@ -8,22 +8,15 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from clientproxy.core.join import Ask, Command, Drop, LeaveParent, ParentSearch, Probe, Tell
+from clientproxy.core.join import ParentSearch
+from clientproxy.core.joining import Ask, Command, Drop, LeaveParent, Probe, Tell
 from clientproxy.net.parentlink import ParentLink
 from common.codec import decode_end, decode_path, decode_redirect
 from common.errors import BadMessageError
+from common.fields import Candidate, LostReason, PathEntry
 from common.frame import FrameType, Heartbeat, Received
 from common.ids import Address, NodeId, Stripe
-from common.messages import (
-    Attach,
-    Attached,
-    AttachedReport,
-    Candidate,
-    LostReason,
-    ParentLost,
-    PathEntry,
-    ProbeReply,
-)
+from common.messages import Attach, Attached, AttachedReport, ParentLost, ProbeReply
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)

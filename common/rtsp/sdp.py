@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from common.messages import Track
+from common.fields import Track
 from common.rtsp.url import Target
 
 _ORDER = "vosiuepcbtrzka"

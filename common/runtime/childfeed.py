@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from common.codec import encode_body
+from common.fields import EndFrame, EndReason, Part, Path, PathEntry
 from common.frame import HEADER_BYTES, FrameType, Heartbeat, encode_control
 from common.ids import NodeId, Stripe
-from common.messages import EndFrame, EndReason, Part, Path, PathEntry
 from common.runtime.link import Link
 from common.stripelog import StripeLog
 

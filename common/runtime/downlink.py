@@ -11,23 +11,10 @@ from collections.abc import Sequence
 from common.children import Admit, Children, Refuse, SendAway, candidate
 from common.codec import decode_end, decode_from_prober
 from common.errors import BadFrameError
+from common.fields import MAX_CANDIDATES, Candidate, EndReason, PathEntry, RedirectFrame
 from common.frame import FrameType, Heartbeat, Received
 from common.ids import NodeId, Stripe
-from common.messages import (
-    MAX_CANDIDATES,
-    VERSION,
-    Attach,
-    Attached,
-    Candidate,
-    EndReason,
-    Message,
-    PathEntry,
-    Probe,
-    ProbeReply,
-    Redirect,
-    RedirectFrame,
-    Refused,
-)
+from common.messages import VERSION, Attach, Attached, Message, Probe, ProbeReply, Redirect, Refused
 from common.runtime.childfeed import ChildFeed, DownlinkStats, Place, Upstream
 from common.runtime.link import Idle, Link
 from common.stripelog import StripeLog

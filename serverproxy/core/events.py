@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from common.messages import Track
+from common.fields import Track
 
 
 @dataclass(frozen=True, slots=True)

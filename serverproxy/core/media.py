@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from common.messages import Track
+from common.fields import Track
 
 MAX_MEDIA = 16
 _STATIC = {

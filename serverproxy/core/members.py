@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from common.fields import StripeCandidates, StripeState
 from common.ids import NodeId, Stripe
-from common.messages import FromNode, Message, StripeCandidates, StripeState
+from common.messages import FromNode, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

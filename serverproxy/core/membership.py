@@ -13,10 +13,10 @@ Rules
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
+from common.fields import Candidate, StripeCandidates
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import (
     AttachedReport,
-    Candidate,
     Candidates,
     ChildLost,
     DetachedReport,
@@ -26,7 +26,6 @@ from common.messages import (
     Redirect,
     Report,
     Serve,
-    StripeCandidates,
 )
 from serverproxy.core.members import (
     Command,

@@ -7,9 +7,9 @@ never start again. Each pull of the source begins with one EPOCH frame in every 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common.fields import Stream, Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
 from common.keyframe import KeyframeDetector
-from common.messages import Stream, Track
 from serverproxy.core.events import SourceDescription, SourcePacket
 
 

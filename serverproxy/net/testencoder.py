@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from common import rtp
 from common.errors import SourceError
-from common.messages import Track
+from common.fields import Track
 from serverproxy.core.events import SourceDescription, SourcePacket
 from serverproxy.core.testcardurl import TestCardOptions
 

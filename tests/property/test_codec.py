@@ -24,8 +24,9 @@ from common.codec import (
     encode_message,
 )
 from common.errors import PeerError
+from common.fields import AddressText, Candidate
 from common.ids import Address
-from common.messages import AddressText, Candidate, Message, Redirect, Refused
+from common.messages import Message, Redirect, Refused
 from tests.support.cuts import cut
 
 DECODERS: list[Callable[[bytes], object]] = [

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import RtspError
-from common.messages import Track
+from common.fields import Track
 from common.rtsp.headers import Offer, parse_transport
 from common.rtsp.messages import Message
 from common.rtsp.parser import MAX_HEAD_BYTES, MessageReader

@@ -119,17 +119,17 @@ class RtspClient:
         return reply
 
     def describe(self) -> list[Media]:
-        """DESCRIBE; the medias in the order of the SDP."""
+        """DESCRIBE; the media in the order of the SDP."""
         reply = self.ask("DESCRIBE", self.url, {"Accept": "application/sdp"})
         self.base = reply.headers.get("content-base", self.url)
         found = re.findall(r"^m=(\w+)(.*?)(?=^m=|\Z)", reply.body, re.MULTILINE | re.DOTALL)
-        medias: list[Media] = []
+        found_media: list[Media] = []
         for kind, lines in found:
             control = re.search(r"^a=control:(\S+)", lines, re.MULTILINE)
             name = control.group(1) if control else ""
             url = name if "://" in name else f"{self.base.rstrip('/')}/{name}"
-            medias.append(Media(kind, url))
-        return medias
+            found_media.append(Media(kind, url))
+        return found_media
 
     def setup(self, media: Media, header: str = "RTP/AVP") -> Reply:
         """Set up one media; `header` begins the Transport value for UDP."""

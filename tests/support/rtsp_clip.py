@@ -14,8 +14,8 @@ from av.codec.context import Flags
 from av.video.frame import PictureType
 
 from common import rtp
+from common.fields import Track
 from common.frame import FLAG_KEYFRAME, Packet
-from common.messages import Track
 
 FRAME_RATE = 25
 AUDIO_RATE = 48_000

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from clientproxy.core.events import ChannelUnavailableError, Viewer
+from common.fields import SenderReport, Track
 from common.frame import FLAG_KEYFRAME, Packet
-from common.messages import SenderReport, Track
 
 
 class StandInFeed:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec import inspect
 
+import common.fields
 import common.messages
 from common.codec import (
     MAX_JSON_BYTES,
@@ -28,6 +29,7 @@ from common.codec import (
     encode_message,
 )
 from common.errors import BadMessageError, VersionError
+from common.fields import MAX_STREAM_BYTES, AddressText, EndReason, LostReason, NodeName, Part
 from common.frame import (
     HEADER_BYTES,
     MAX_PAYLOAD_BYTES,
@@ -39,22 +41,12 @@ from common.frame import (
     encode,
     encode_control,
 )
-from common.messages import (
-    MAX_STREAM_BYTES,
-    VERSION,
-    AddressText,
-    EndReason,
-    Leave,
-    LostReason,
-    Message,
-    NodeName,
-    Part,
-)
+from common.messages import VERSION, Leave, Message
 
 TEXT = (Path(__file__).parents[2] / "docs" / "wire-protocol.md").read_text()
 STRUCTS = {
     name: value
-    for name, value in vars(common.messages).items()
+    for name, value in {**vars(common.fields), **vars(common.messages)}.items()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)
     and value not in (Message, Part)

@@ -10,7 +10,7 @@ from aiortsp.rtsp.parser import RTSPResponse
 
 from common.codec import encode_body
 from common.errors import SourceError
-from common.messages import MAX_STREAM_BYTES, Stream
+from common.fields import MAX_STREAM_BYTES, Stream
 from common.runtime.tasks import Tasks
 from serverproxy.core import media
 from serverproxy.core.events import SourceDescription

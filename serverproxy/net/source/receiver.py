@@ -3,7 +3,7 @@
 import asyncio
 
 from common import rtcp, rtp
-from common.messages import Track
+from common.fields import Track
 from serverproxy.core.events import SourcePacket
 from serverproxy.core.inorder import InOrder
 from serverproxy.core.reception import Reception

@@ -8,9 +8,9 @@ import pytest
 
 from clientproxy.net.rtsp_server import RtspServer
 from common import rtp
+from common.fields import Track
 from common.frame import FLAG_KEYFRAME, Packet
 from common.ids import Address
-from common.messages import Track
 from common.runtime.tasks import Tasks
 from tests.support.rtsp_dialogue import until
 from tests.support.rtsp_feed import StandInChannels, StandInFeed

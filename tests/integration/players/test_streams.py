@@ -9,7 +9,7 @@ import pytest
 from clientproxy.core import outbox
 from clientproxy.core.session import SESSION_TIMEOUT
 from common import rtcp, rtp
-from common.messages import SenderReport
+from common.fields import SenderReport
 from tests.integration.players.conftest import AUDIO, VIDEO, Stage
 from tests.support.rtsp_dialogue import Frame, Talk, UdpEnd, until
 

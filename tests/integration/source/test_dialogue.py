@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from common import rtcp
-from common.messages import Track
+from common.fields import Track
 from serverproxy.net.source import Source, SourceSettings
 from tests.integration.source.scripted import (
     AUDIO,

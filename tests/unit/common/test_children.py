@@ -3,8 +3,9 @@
 import pytest
 
 from common.children import Admit, Children, Refuse, SendAway
+from common.fields import MAX_CANDIDATES, Candidate
 from common.ids import NodeId, Stripe
-from common.messages import MAX_CANDIDATES, Attach, Candidate
+from common.messages import Attach
 
 S0, S1 = Stripe(0), Stripe(1)
 A, B, C, D, E = (NodeId(name) for name in "abcde")

@@ -18,21 +18,18 @@ from common.codec import (
     encode_message,
 )
 from common.errors import BadMessageError, PeerError, VersionError
+from common.fields import EndFrame, PathEntry, Stream, Track
 from common.frame import MAX_PAYLOAD_BYTES
 from common.messages import (
     VERSION,
     Announce,
-    EndFrame,
     Hello,
     Join,
     Leave,
-    PathEntry,
     Probe,
     ProbeReply,
     Refused,
     Rejoin,
-    Stream,
-    Track,
 )
 
 REPLY = '{"MessageType":"ProbeReply","stripes":[0],"newest":%s,"delay":%s,"free_slots":1}'

@@ -13,22 +13,9 @@ from common.codec import (
     encode_message,
 )
 from common.errors import BadMessageError
+from common.fields import MAX_CANDIDATES, Candidate, SenderReport, StripeReport, TrackReport
 from common.ids import Address
-from common.messages import (
-    MAX_CANDIDATES,
-    Attach,
-    Candidate,
-    Clock,
-    Hello,
-    Offer,
-    ParentLost,
-    ProbeReply,
-    Redirect,
-    Report,
-    SenderReport,
-    StripeReport,
-    TrackReport,
-)
+from common.messages import Attach, Clock, Hello, Offer, ParentLost, ProbeReply, Redirect, Report
 
 ATTACH = Attach(
     version=1,

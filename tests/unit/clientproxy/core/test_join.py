@@ -4,28 +4,12 @@ import random
 
 import pytest
 
-from clientproxy.core.join import (
-    ANSWER_WAIT,
-    ASK_AGAIN,
-    PROBE_WAIT,
-    Ask,
-    Command,
-    Drop,
-    LeaveParent,
-    ParentSearch,
-    Probe,
-    Tell,
-)
+from clientproxy.core.join import ANSWER_WAIT, ASK_AGAIN, PROBE_WAIT, ParentSearch
+from clientproxy.core.joining import Ask, Command, Drop, LeaveParent, Probe, Tell
 from common.errors import BadMessageError
+from common.fields import MAX_REDIRECTS, Candidate, LostReason
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import (
-    MAX_REDIRECTS,
-    AttachedReport,
-    Candidate,
-    LostReason,
-    ParentLost,
-    ProbeReply,
-)
+from common.messages import AttachedReport, ParentLost, ProbeReply
 
 S0, S1 = Stripe(0), Stripe(1)
 A, B, C, D = (NodeId(name) for name in "abcd")

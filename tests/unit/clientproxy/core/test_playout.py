@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from clientproxy.core.playout import Outgoing, Playout, Start
 from common import rtcp, rtp
+from common.fields import SenderReport, Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, Packet
-from common.messages import SenderReport, Track
 
 SECOND = 1_000_000
 UNIX = 1_790_000_000 * SECOND

@@ -1,6 +1,6 @@
 """The SDP that players get."""
 
-from common.messages import Track
+from common.fields import Track
 from common.rtsp.sdp import for_players
 from common.rtsp.url import parse_target
 

@@ -3,8 +3,8 @@
 import pytest
 
 from common.codec import decode_stream, encode_body
+from common.fields import Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType
-from common.messages import Track
 from serverproxy.core.events import SourceDescription, SourcePacket
 from serverproxy.core.numbering import Numbering
 

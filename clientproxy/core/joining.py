@@ -1,0 +1,81 @@
+"""What `ParentSearch` keeps in mind of each stripe, and what it says is to be done."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from common.fields import Candidate, LostReason
+from common.ids import NodeId, Stripe
+from common.messages import AttachedReport, ParentLost
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Command: connect to a candidate and probe it."""
+
+    stripe: Stripe
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Command: send Attach to a candidate, on the link of its probe if there is one."""
+
+    stripe: Stripe
+    candidate: Candidate
+    orphan: bool
+    visited: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Command: close the link with a candidate that was not chosen, or was too slow to answer."""
+
+    stripe: Stripe
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveParent:
+    """Command: say bye to a parent whose place another has taken."""
+
+    stripe: Stripe
+    parent: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Command: send a message on the control link."""
+
+    message: AttachedReport | ParentLost
+
+
+Command: TypeAlias = Probe | Ask | Drop | LeaveParent | Tell
+
+
+@dataclass(slots=True)
+class Seek:
+    """One search for a parent."""
+
+    waiting: dict[NodeId, Candidate] = field(default_factory=dict)
+    """Probed, no answer yet."""
+    answered: dict[NodeId, tuple[float, int, Candidate]] = field(default_factory=dict)
+    """Score, order of arrival, candidate."""
+    asked: Candidate | None = None
+    choose_at: float = 0.0
+    give_up_at: float = 0.0
+    redirects: int = 0
+
+
+@dataclass(slots=True)
+class StripeSearch:
+    """The parent of one stripe, and the search for it."""
+
+    parent: NodeId | None = None
+    previous: NodeId | None = None
+    """The parent that is left once the new one delivers."""
+    seek: Seek | None = None
+    tried: list[NodeId] = field(default_factory=list)
+    orphan: bool = False
+    ask_at: float | None = None
+    lost: NodeId | None = None
+    reason: LostReason = "refused"
