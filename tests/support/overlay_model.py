@@ -10,24 +10,22 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from clientproxy.core import join as search
+from clientproxy.core import joining
 from clientproxy.core.join import ParentSearch
 from common.children import Admit, Children, SendAway
+from common.fields import Candidate, LostReason, StripeReport, StripeState
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import (
     VERSION,
     Attach,
-    Candidate,
     Candidates,
     ChildLost,
     FromNode,
-    LostReason,
     Message,
     ProbeReply,
     Redirect,
     Report,
     Serve,
-    StripeReport,
-    StripeState,
 )
 from serverproxy.core import members
 from serverproxy.core.members import (
@@ -298,19 +296,19 @@ class Model:
         if (node := self.nodes.get(name)) is not None:
             self._carry_out(node, node.search.redirected(stripe, parent, targets, self.now))
 
-    def _carry_out(self, node: ModelNode, commands: Sequence[search.Command]) -> None:
+    def _carry_out(self, node: ModelNode, commands: Sequence[joining.Command]) -> None:
         for command in commands:
             match command:
-                case search.Probe(stripe, candidate):
+                case joining.Probe(stripe, candidate):
                     self._later(partial(self._probe, node, stripe, candidate))
-                case search.Ask():
+                case joining.Ask():
                     self._later(partial(self._ask, node, command))
-                case search.LeaveParent(stripe, parent):
+                case joining.LeaveParent(stripe, parent):
                     self._links.discard((node.name, stripe, parent))
                     self._later(partial(self._child_left, parent, stripe, node.name))
-                case search.Tell(message):
+                case joining.Tell(message):
                     self._tell(node, message)
-                case search.Drop():
+                case joining.Drop():
                     pass
 
     def _probe(self, node: ModelNode, stripe: Stripe, candidate: Candidate) -> None:
@@ -328,7 +326,7 @@ class Model:
         target = NodeId(candidate.node)
         return target == ROOT or (target in self.nodes and bool(candidate.addresses))
 
-    def _ask(self, node: ModelNode, command: search.Ask) -> None:
+    def _ask(self, node: ModelNode, command: joining.Ask) -> None:
         stripe, target = command.stripe, NodeId(command.candidate.node)
         if self.nodes.get(node.name) is not node:
             return

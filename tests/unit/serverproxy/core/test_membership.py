@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from common.fields import LostReason, StripeReport, StripeState
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import (
     AttachedReport,
@@ -13,13 +14,10 @@ from common.messages import (
     ChildLost,
     DetachedReport,
     Leave,
-    LostReason,
     ParentLost,
     Redirect,
     Report,
     Serve,
-    StripeReport,
-    StripeState,
 )
 from serverproxy.core.members import (
     Command,
@@ -460,7 +458,7 @@ class Overlays(RuleBasedStateMachine):
                 assert model.trees.parent(name, stripe) == node.search.parent(stripe)
         asked = model.asked
         model.wait(10)
-        assert model.asked - asked <= 20, "nodes are sent to and fro"
+        assert model.asked - asked <= 20, "nodes are sent back and forth"
 
 
 TestOverlays = Overlays.TestCase
