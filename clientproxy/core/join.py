@@ -275,6 +275,8 @@ class ParentSearch:
     def _report(self, stripe: Stripe, newest: int, now: float) -> list[Command]:
         state = self._states[stripe]
         state.ask_at = now + ASK_AGAIN
+        # The server proxy places whoever asks as an orphan, a newcomer too: parents must agree.
+        state.orphan = True
         del state.tried[:-MOST_TRIED]
         return [
             Tell(

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from clientproxy.core import join as search
 from clientproxy.core import joining
 from clientproxy.core.join import ParentSearch
 from common.children import Admit, Children, SendAway
