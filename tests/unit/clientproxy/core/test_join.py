@@ -200,7 +200,7 @@ def test_nodes_that_have_failed_are_tried_again_only_after_a_pause() -> None:
     assert search.candidates(S0, nodes("a"), 0.7, 0.2) == []
     assert search.next_deadline() == pytest.approx(0.9)
     assert search.expire(NEWEST, 0.9) == [lost(None, reason="refused")]
-    assert search.candidates(S0, nodes("a"), 1.0, 1.0) == [ask("a")]
+    assert search.candidates(S0, nodes("a"), 1.0, 1.0) == [ask("a", orphan=True)]
 
 
 def test_who_does_not_answer_a_probe_is_dropped() -> None:
