@@ -84,7 +84,7 @@ class Control:
         if join.version != VERSION:
             link.refuse("version", f"I speak version {VERSION} of the overlay protocol")
             return
-        if rejoin is not None and rejoin.instance == self._instance_us:
+        if rejoin is not None and self._gave(rejoin):
             node = NodeId(rejoin.node)
             if (old := self._links.pop(node, None)) is not None:
                 self._nodes.pop(old, None)
@@ -97,6 +97,11 @@ class Control:
         self._links[node], self._nodes[link] = link, node
         self._arrivals[node] = _Arrival(join, self._feed.now_us(), rejoin)
         self._tasks.spawn(self._admit(link, node, join), name=f"admit {node}")
+
+    def _gave(self, rejoin: Rejoin) -> bool:
+        number = rejoin.node.removeprefix("n")
+        known = number.isdecimal() and rejoin.node == f"n{int(number)}"
+        return rejoin.instance == self._instance_us and known and 0 < int(number) <= self._count
 
     async def _admit(self, link: Link, node: NodeId, join: Join) -> None:
         """Dial back beside the Offer, which waits a little for it."""
