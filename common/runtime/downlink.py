@@ -16,7 +16,7 @@ from common.frame import FrameType, Heartbeat, Received
 from common.ids import NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Message, Probe, ProbeReply, Redirect, Refused
 from common.runtime.childfeed import ChildFeed, DownlinkStats, Place, Upstream
-from common.runtime.link import Idle, Link
+from common.runtime.link import Idle, Link, Undecided
 from common.stripelog import StripeLog
 
 log = logging.getLogger(__name__)
@@ -237,7 +237,7 @@ class Downlink(Idle):
             del self._feeds[feed.stripe, feed.node]
 
 
-class _Probed(Idle):
+class _Probed(Undecided):
     """Handler of a link that was probed: Attach may follow."""
 
     def __init__(self, downlink: Downlink) -> None:

@@ -179,6 +179,10 @@ class Idle:
         """Ignore it."""
 
 
+class Undecided(Idle):
+    """Handler of a link that has still to say what it is: it has only so long."""
+
+
 class Listener:
     """The overlay port of a daemon: each accepted link is `first`'s until it says what it is."""
 
@@ -237,7 +241,7 @@ class _Accepted(Link):
         super().connection_lost(exc)
 
     def _late(self) -> None:
-        if self.handler is self._first:
+        if self.handler is self._first or isinstance(self.handler, Undecided):
             self.refuse("bad_request", "no message came")
 
 
