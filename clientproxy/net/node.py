@@ -142,7 +142,10 @@ class Node:
         """Conform to control.Member."""
         now_us = self._now_us()
         stripes, self._error = self.stripes, None
-        same = stripes is not None and stripes.offer.instance == offer.instance
+        same = stripes is not None and (stripes.offer.instance, stripes.offer.node) == (
+            offer.instance,
+            offer.node,
+        )
         if stripes is None or not same:
             stripes = self._begin(offer)
         stripes.offer, self.source_up = offer, offer.source_up
@@ -163,13 +166,18 @@ class Node:
         self._news.set()
 
     def _begin(self, offer: Offer) -> Stripes:
-        """Start from nothing: the first Offer, or the first of another server process."""
-        if self.stripes is not None:
-            log.info("the server proxy has restarted", extra={"channel": self.channel})
-            self._tasks.spawn(self.stripes.close("restarted"), name="old stripes")
-        self.feed.clock = GroupClock()
-        reports = {one.track: one.report for one in offer.sender_reports}
-        self.feed.begin(offer.start, offer.stream, reports)
+        """Start with empty logs: a first Offer, one of another server process, or under a new id.
+
+        The merge goes on where it stood if the sequence numbers do.
+        """
+        old = self.stripes
+        if old is not None:
+            log.info("the server proxy takes this node anew", extra={"channel": self.channel})
+            self._tasks.spawn(old.close("restarted"), name="old stripes")
+        if old is None or old.offer.instance != offer.instance:
+            self.feed.clock = GroupClock()
+            reports = {one.track: one.report for one in offer.sender_reports}
+            self.feed.begin(offer.start, offer.stream, reports)
         self.stripes = Stripes(offer, self.server, self._config, self.feed, self._control.tell)
         return self.stripes
 

@@ -23,6 +23,7 @@ from common.messages import (
 )
 from common.runtime.link import Idle, Link, connect
 from common.runtime.tasks import Tasks
+from serverproxy.core.identity import NodeIds
 from serverproxy.core.members import (
     Command,
     ControlLost,
@@ -69,7 +70,7 @@ class Control:
         self._links: dict[NodeId, Link] = {}
         self._nodes: dict[Link, NodeId] = {}
         self._arrivals: dict[NodeId, _Arrival] = {}
-        self._count = 0
+        self._ids = NodeIds()
         self._loop = asyncio.get_running_loop()
         feed.on_source = self._source
         feed.on_child_taken = self._child_taken
@@ -84,24 +85,21 @@ class Control:
         if join.version != VERSION:
             link.refuse("version", f"I speak version {VERSION} of the overlay protocol")
             return
-        if rejoin is not None and self._gave(rejoin):
+        if rejoin is not None and self._is_known(rejoin):
             node = NodeId(rejoin.node)
             if (old := self._links.pop(node, None)) is not None:
                 self._nodes.pop(old, None)
                 old.close("replaced")
         else:
-            rejoin = None
-            self._count += 1
-            node = NodeId(f"n{self._count}")
+            rejoin, node = None, self._ids.give(join.nonce)
         link.handler = _NodeLink(self)
         self._links[node], self._nodes[link] = link, node
         self._arrivals[node] = _Arrival(join, self._feed.now_us(), rejoin)
         self._tasks.spawn(self._admit(link, node, join), name=f"admit {node}")
 
-    def _gave(self, rejoin: Rejoin) -> bool:
-        number = rejoin.node.removeprefix("n")
-        known = number.isdecimal() and rejoin.node == f"n{int(number)}"
-        return rejoin.instance == self._instance_us and known and 0 < int(number) <= self._count
+    def _is_known(self, rejoin: Rejoin) -> bool:
+        same = rejoin.instance == self._instance_us
+        return same and self._ids.gave(NodeId(rejoin.node), rejoin.join.nonce)
 
     async def _admit(self, link: Link, node: NodeId, join: Join) -> None:
         """Dial back beside the Offer, which waits a little for it."""
