@@ -34,6 +34,7 @@ class JoinedChannels:
         self._config = config
         self._leave_at: dict[Node, float] = {}
         self._opening: dict[Node, int] = {}
+        self._leaving: set[Node] = set()
 
     def join(self, channel: str, server: Address) -> Node:
         """Return the node of a channel; begin to join it if it is new."""
@@ -59,8 +60,9 @@ class JoinedChannels:
                 linger = 0.0
             raise
         finally:
-            self._opening[node] -= 1
-            self._leave_at[node] = asyncio.get_running_loop().time() + linger
+            if node in self._opening:
+                self._opening[node] -= 1
+                self._leave_at[node] = asyncio.get_running_loop().time() + linger
 
     def _server(self, text: str | None) -> Address:
         if text is None:
@@ -91,15 +93,21 @@ class JoinedChannels:
                     await self._leave(channel, server)
 
     async def _leave(self, channel: str, server: Address) -> None:
-        node = self.nodes.pop((channel, server))
+        if (node := self.nodes.pop((channel, server), None)) is None:
+            return
         self._leave_at.pop(node, None)
         self._opening.pop(node, None)
+        self._leaving.add(node)
         await node.close()
+        self._leaving.discard(node)
 
     async def close(self) -> None:
         """Leave all channels."""
         for channel, server in list(self.nodes):
             await self._leave(channel, server)
+        for node in list(self._leaving):
+            # `run` was cancelled while it left this one.
+            await node.close()
 
     def first_handler(self) -> "FirstMessage":
         """Return the handler of a link that was just accepted."""

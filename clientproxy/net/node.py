@@ -105,11 +105,11 @@ class Node:
 
     async def close(self, reason: EndReason = "left") -> None:
         """Leave in good order: children first."""
+        self._control.leave()  # first: no word of the server proxy may start anything from here on
+        await self._tasks.close()
         if self.stripes is not None:
             await self.stripes.close(reason)
-        self._control.leave()
         self.feed.end(reason)
-        await self._tasks.close()
 
     # --- Member
 

@@ -74,6 +74,7 @@ class Uplink:
         self._links: dict[tuple[Stripe, NodeId], ParentLink] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         self.heartbeat_bytes = 0
 
     # --- from the server proxy
@@ -94,7 +95,8 @@ class Uplink:
         self.run(self.search.ask_again(self._newest(), self._loop.time()))
 
     def close(self) -> None:
-        """Say bye to all parents."""
+        """Say bye to all parents; look for no other."""
+        self._closed = True
         for link in list(self._links.values()):
             link.bye("bye")
         self._links.clear()
@@ -124,6 +126,8 @@ class Uplink:
 
     def run(self, commands: Sequence[Command]) -> None:
         """Carry out what the search decided and arm its timer."""
+        if self._closed:
+            return
         for command in commands:
             log.debug("%s", command, extra={"channel": self.channel})
             match command:
