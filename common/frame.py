@@ -116,8 +116,8 @@ def encode_control(kind: FrameType, body: bytes = b"") -> bytes:
     return PREFIX.pack(len(body) + 1, kind) + body
 
 
-# What `feed` does for each frame is the largest part of a relay's own time: it takes no attribute of
-# an enum and calls no Python code (`python -m bench.relay`).
+# What `feed` does for each frame is the largest part of a relay's own time (see bench.relay): it
+# takes no attribute of an enum and calls no Python code.
 _LAST_SEQUENCED = int(FrameType.EPOCH)
 _MAX_SIZE = MAX_PAYLOAD_BYTES + _SEQUENCED_BYTES
 _TYPES = {int(kind): kind for kind in FrameType}
