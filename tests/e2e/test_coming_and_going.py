@@ -1,11 +1,12 @@
 """Viewers come, go and die while ten watch: it costs nobody a packet (Z11, Z25, Z31, S16)."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.support.exactness import compare
-from tests.support.fleet import CHANNEL, Fleet, long
+from tests.support.fleet import CHANNEL, Fleet
 from tests.support.players import FfmpegRecorder
 from tests.support.rtsp_client import Transport
 from tests.support.sources import GstSource
@@ -13,10 +14,16 @@ from tests.support.sources import GstSource
 pytestmark = pytest.mark.e2e
 
 TEN = 10
+LONGEST = 300.0
+"""Seconds; the recordings are stopped before."""
 LOWERS: tuple[Transport, ...] = ("udp", "tcp") * 5
 
 
 def _assert_exact(source: GstSource, recorders: list[FfmpegRecorder]) -> None:
+    """Stop the recordings, which have gone on all the time, and compare them."""
+    assert all(one.returncode is None for one in recorders), "the recordings ended too early"
+    for one in recorders:
+        one.send(signal.SIGINT)
     verdicts = [compare(source.sent, one.result().path, least=100) for one in recorders]
     assert [str(verdict) for verdict in verdicts if not verdict.exact] == []
 
@@ -25,7 +32,7 @@ def test_ten_joins_and_ten_leaves_cost_no_one_a_packet(tmp_path: Path) -> None:
     """Ten watch; ten more join, are spliced in, become parents, and leave again."""
     with GstSource(tmp_path) as source, Fleet(tmp_path, source.url, TEN) as fleet:
         recorders = [
-            FfmpegRecorder(client.url(CHANNEL), tmp_path, long(26, 60), lower)
+            FfmpegRecorder(client.url(CHANNEL), tmp_path, LONGEST, lower)
             for client, lower in zip(fleet.clients, LOWERS, strict=True)
         ]
         source.expect_sent(25)
@@ -34,7 +41,6 @@ def test_ten_joins_and_ten_leaves_cost_no_one_a_packet(tmp_path: Path) -> None:
         for guest in guests:
             fleet.leave(guest)
         fleet.settle()
-        assert all(one.returncode is None for one in recorders), "the recordings ended too early"
         _assert_exact(source, recorders)
         fleet.assert_nothing_lost()
 
@@ -49,7 +55,7 @@ def test_an_interior_node_killed_costs_no_one_a_packet(tmp_path: Path) -> None:
         assert len(set(top)) == len(fleet.trees()), fleet.server.api(f"channels/{CHANNEL}")["trees"]
         watched = [fleet.by_node()[node] for node in fleet.trees()[0] if node not in top]
         recorders = [
-            FfmpegRecorder(client.url(CHANNEL), tmp_path, long(14, 40), lower)
+            FfmpegRecorder(client.url(CHANNEL), tmp_path, LONGEST, lower)
             for client, lower in zip(watched, LOWERS, strict=True)
         ]
         source.expect_sent(75)
@@ -59,7 +65,6 @@ def test_an_interior_node_killed_costs_no_one_a_packet(tmp_path: Path) -> None:
             fleet.kill(fleet.by_node()[node])
             fleet.settle()
             source.expect_sent(25)
-        assert all(one.returncode is None for one in recorders), "the recordings ended too early"
         _assert_exact(source, recorders)
         fleet.assert_nothing_lost()
         reasons = sum(
