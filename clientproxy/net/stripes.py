@@ -93,7 +93,7 @@ class Stripes:
 
     def tick(self, seconds: float) -> None:
         """Do what is due on all stripe links."""
-        self.uplink.tick()
+        self.uplink.tick(seconds)
         self.downlink.tick(seconds)
 
     async def close(self, reason: EndReason) -> None:

@@ -178,17 +178,19 @@ class Uplink:
     def _newest(self) -> list[int]:
         return [self._membership.newest(Stripe(stripe)) for stripe in range(self._stripes)]
 
-    def tick(self) -> None:
-        """Send heartbeats to parents and give up silent ones."""
+    def tick(self, seconds: float) -> None:
+        """Send heartbeats to parents and give up silent ones. `seconds`: since the last time."""
         now = self._loop.time()
+        # Who was held up itself has not read what the parents have sent meanwhile.
+        awake = seconds < SILENT_AFTER / 2
         for link in list(self._links.values()):
-            if link.is_attached:
-                self._tick(link, now)
+            if link.is_attached and awake and now - link.heard > SILENT_AFTER:
+                link.give_up("silent")
+            elif link.is_attached:
+                self._beat(link, now)
 
-    def _tick(self, link: ParentLink, now: float) -> None:
-        if now - link.heard > SILENT_AFTER:
-            link.give_up("silent")
-        elif now - link.beat_at >= HEARTBEAT_AFTER:
+    def _beat(self, link: ParentLink, now: float) -> None:
+        if now - link.beat_at >= HEARTBEAT_AFTER:
             newest = self._membership.newest(link.stripe)
             self.heartbeat_bytes += link.beat(newest, self._membership.keyframe(), now)
 
