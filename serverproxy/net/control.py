@@ -16,6 +16,7 @@ from common.messages import (
     Hello,
     HelloReply,
     Join,
+    Leave,
     Offer,
     Refused,
     Rejoin,
@@ -247,6 +248,8 @@ class Control:
         if isinstance(message, Report):
             now_us = self._feed.now_us()
             link.send(Clock(sent_us=message.sent_us, received_us=now_us, replied_us=now_us))
+        if isinstance(message, Leave):
+            self._arrivals.pop(node, None)  # it may still be dialled back
         self.handle(Told(node, message))
 
     def lost(self, link: Link, reason: str) -> None:

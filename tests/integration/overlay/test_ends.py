@@ -1,6 +1,7 @@
 """Players' waits, slow children and clean ends."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 
@@ -89,7 +90,7 @@ async def test_a_node_that_is_closed_leaves_nothing_behind(
         await hosts[0].close()
         await nodes[0].close()
         await until(lambda: others() <= before, seconds(10), f"tasks end: {others() - before}")
-        await until(lambda: server.channel.nodes == 0, seconds(20), "all are forgotten")
+        await until(lambda: server.channel.nodes == 0, seconds(5), "all are forgotten")
         trees = server.channel.control.membership.trees
         assert len(trees) == 0
         await until(
@@ -129,8 +130,15 @@ async def test_players_that_wait_while_all_is_closed_are_told(
         assert [error.status for error in await waiting if error] == [503] * 3
 
 
+async def beat(raw: socket.socket) -> None:
+    """Say that the child lives."""
+    while True:
+        raw.sendall(Heartbeat(0, 0, 1, 0, starved=False).encode())
+        await asyncio.sleep(0.5)
+
+
 async def test_a_child_that_does_not_read_is_skipped_then_let_go(
-    join: Join, seconds: Callable[[float], float]
+    join: Join, caplog: pytest.LogCaptureFixture, seconds: Callable[[float], float]
 ) -> None:
     """Its sibling misses nothing, and what waits for it is bounded."""
     async with synthetic(children_per_stripe=2, log_bytes=262_144) as server:
@@ -158,9 +166,14 @@ async def test_a_child_that_does_not_read_is_skipped_then_let_go(
         _, node = await join(server)
         viewer = Viewer(node)
         play = server.play(count=8, size=1200)
+        beats = server.tasks.spawn(beat(raw), name="beats")
         await until(lambda: downlink.stats.skipped > 0, seconds(30), "it is skipped")
-        gone = lambda: not [c for c in downlink.children if c.node == "slow"]  # noqa: E731
-        await until(gone, seconds(30), "it is let go")
+        assert "too slow" in caplog.text
+        with caplog.at_level(logging.INFO):
+            gone = lambda: not [c for c in downlink.children if c.node == "slow"]  # noqa: E731
+            await until(gone, seconds(5), "it is let go")
+        assert "child gone: too_slow" in caplog.text
+        beats.cancel()
         play.cancel()
         sent = server.sent
         await until(lambda: viewer.numbers[-1] == sent - 1, seconds(20), "its sibling has all")

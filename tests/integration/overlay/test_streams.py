@@ -96,7 +96,9 @@ async def test_the_stream_goes_on_while_the_control_link_is_made_anew(
         nodes = [(await join(server))[1] for _ in range(4)]
         viewers = [Viewer(node) for node in nodes]
         membership = server.channel.control.membership
-        await until(lambda: len(membership.members) == 4, seconds(10), "all are known")
+        children = server.channel.feed.downlink.children
+        await until(lambda: len(list(children)) == 2, seconds(20), "splices are over")
+        await asyncio.sleep(1.5)
         parents = {
             (name, s): membership.trees.parent(name, s)
             for name in membership.members
