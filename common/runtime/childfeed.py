@@ -177,6 +177,8 @@ class ChildFeed:
         return wrote
 
     def _skip(self) -> None:
+        if self.link.closed:
+            return
         now = self._loop.time()
         if self._skipped_at is not None and now - self._skipped_at < SKIP_WINDOW:
             self.end("too_slow")

@@ -29,6 +29,11 @@ FIRST_MESSAGE_TIMEOUT = 5.0
 MAX_LINKS = 4096
 """Links of one listener; beyond it new ones are closed at once."""
 CONNECT_TIMEOUT = 3.0
+CLOSE_WITHIN = 1.0
+"""Seconds that a peer may take to read what was written before its link was closed."""
+
+
+_LOOK_EVERY = 0.02
 
 
 class Handler(Protocol):
@@ -65,6 +70,7 @@ class Link(asyncio.Protocol):
         self._messages = MessageReader()
         self._reader: FrameReader | None = None
         self._why = "closed"
+        self._closing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Conform to asyncio.Protocol."""
@@ -117,6 +123,8 @@ class Link(asyncio.Protocol):
         """Conform to asyncio.Protocol."""
         ended, self.closed = self.closed, True
         self._transport = None
+        if self._closing is not None:
+            self._closing.cancel()
         if exc is not None and not ended:
             self._why = "closed"
             log.debug("link with %s: %s", self.peer, exc)
@@ -149,10 +157,13 @@ class Link(asyncio.Protocol):
         self.close(reason)
 
     def close(self, reason: str = "closed") -> None:
-        """Close after what was written has gone out."""
+        """Close after what was written has gone out, or cannot go out in time."""
         if self._transport is not None and not self.closed:
             self.closed, self._why = True, reason
             self._transport.close()
+            if self._transport.get_write_buffer_size():
+                loop = asyncio.get_running_loop()
+                self._closing = loop.call_later(CLOSE_WITHIN, self.abort, reason)
 
     def abort(self, reason: str) -> None:
         """Close at once; what was written and not sent is dropped."""
@@ -210,11 +221,21 @@ class Listener:
 
     async def close(self) -> None:
         """Accept no more and end all accepted links."""
-        for server in self._servers:
+        servers, self._servers = self._servers, []
+        for server in servers:
+            for sock in server.sockets:
+                # What is being accepted comes first: a server that is closed by then drops it
+                # with an error and leaves its socket open.
+                asyncio.get_running_loop().remove_reader(sock.fileno())
+        await asyncio.sleep(0)
+        for server in servers:
             server.close()
         for link in list(self._links):
             link.close()
-        self._servers.clear()
+        for _ in range(int(CLOSE_WITHIN / _LOOK_EVERY) + 2):
+            if not self._links:
+                break
+            await asyncio.sleep(_LOOK_EVERY)
 
     def _accept(self) -> Link:
         link = _Accepted(self._first(), self._links)

@@ -22,8 +22,10 @@ Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def scripted(answer: bytes) -> AsyncIterator[tuple[Address, list[int]]]:
     """Listen, answer every first message with these bytes, and count who came."""
     came: list[int] = []
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         length = await reader.readexactly(6)
         await reader.readexactly(int(length))
         came.append(1)
@@ -37,6 +39,9 @@ async def scripted(answer: bytes) -> AsyncIterator[tuple[Address, list[int]]]:
         yield Address("127.0.0.1", server.sockets[0].getsockname()[1]), came
     finally:
         server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.05)
 
 
 ATTACHED = encode_message(Attached(first=1, newest=1, keyframe=1, path=()))
