@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of the delay histogram, seconds; beyond the last is +Inf."""
+WARN_EVERY = 1.0
+"""Seconds between two lines about lost packets."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class MergedFeed:
         self._reports: dict[int, SenderReport] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._warned, self._warn_at = 0, 0.0
 
     # --- Feed
 
@@ -155,19 +158,24 @@ class MergedFeed:
             return
         now = self._loop.time()
         if deadline <= now:
-            lost, head = self._reorder.stats.lost, self._reorder.head
-            out = self._reorder.expire(now)
-            log.warning(
-                "%d packets lost from sequence number %d on: not there within %.3g s",
-                self._reorder.stats.lost - lost,
-                head,
-                self._timeout,
-                extra={"channel": self.channel},
-            )
-            self._deliver(out)
+            self._deliver(self._reorder.expire(now))
+            self._warn(now)
             deadline = self._reorder.next_deadline()
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _warn(self, now: float) -> None:
+        """Say what was lost, at most once a second: a stripe may be missing for long."""
+        assert self._reorder is not None
+        if now >= self._warn_at and self.lost > self._warned:
+            log.warning(
+                "%d packets lost up to sequence number %d: not there within %.3g s",
+                self.lost - self._warned,
+                self._reorder.head - 1,
+                self._timeout,
+                extra={"channel": self.channel},
+            )
+            self._warned, self._warn_at = self.lost, now + WARN_EVERY
 
     def _deliver(self, packets: Sequence[Packet]) -> None:
         begin = 0

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from clientproxy.core.events import ChannelUnavailableError
+from clientproxy.net.feed import MergedFeed
 from common.codec import encode_message
 from common.fields import Candidate, StripeCandidates
-from common.frame import Heartbeat
+from common.frame import Heartbeat, Packet
 from common.ids import ROOT, Address, NodeId, Stripe
 from common.messages import VERSION, Attach, Candidates, Redirect
 from tests.integration.overlay.conftest import Join
@@ -215,3 +216,18 @@ async def test_a_chain_of_redirects_ends_at_a_parent_with_a_slot(
             seconds(10),
             "the trees follow",
         )
+
+
+async def test_a_stripe_that_is_missing_does_not_flood_the_log(
+    caplog: pytest.LogCaptureFixture, seconds: Callable[[float], float]
+) -> None:
+    """Every loss is counted; lines about them come once a second."""
+    feed = MergedFeed("cam", reorder_timeout=0.02, history_bytes=1 << 20)
+    feed.begin(0, None, {})
+    for number in range(20):
+        feed.take([Packet(2 * number + 1, 1, 0, 0, b"x")])
+        await asyncio.sleep(0.01)
+    await until(lambda: feed.lost == 20, seconds(10), "all is counted")
+    feed.end("over")
+    lines = [one for one in caplog.records if "lost" in one.message]
+    assert 1 <= len(lines) < 5
