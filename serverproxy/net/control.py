@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.codec import decode_from_node, decode_from_probed
+from common.codec import decode_from_node
 from common.errors import BadMessageError
 from common.frame import Received
 from common.ids import Address, NodeId, Stripe
@@ -13,16 +13,13 @@ from common.messages import (
     VERSION,
     Announce,
     Clock,
-    Hello,
-    HelloReply,
     Join,
     Leave,
     Offer,
-    Refused,
     Rejoin,
     Report,
 )
-from common.runtime.link import Idle, Link, connect
+from common.runtime.link import Idle, Link
 from common.runtime.tasks import Tasks
 from serverproxy.core.identity import NodeIds
 from serverproxy.core.members import (
@@ -39,13 +36,14 @@ from serverproxy.core.members import (
     Told,
 )
 from serverproxy.core.membership import Membership
+from serverproxy.core.neighbours import message_as_seen, stripe_as_seen
+from serverproxy.net.dialback import dial_back
 from serverproxy.net.feed import ChannelFeed
 
 log = logging.getLogger(__name__)
 
 DIAL_BACK_WAIT = 0.15
 """Seconds that an Offer waits for the dial-back."""
-DIAL_BACK_WITHIN = 3.0
 SILENT_AFTER = 10.0
 
 
@@ -106,7 +104,7 @@ class Control:
         """Dial back beside the Offer, which waits a little for it."""
         addresses = [Address.parse(text, join.port) for text in join.advertise]
         addresses = addresses or [Address(link.peer.host, join.port)]
-        dialled = self._tasks.spawn(self._dial_back(addresses, join.nonce), name=f"dial {node}")
+        dialled = self._tasks.spawn(dial_back(addresses, join.nonce), name=f"dial {node}")
         await asyncio.wait({dialled}, timeout=DIAL_BACK_WAIT)
         if link.closed or node not in self._arrivals:
             return
@@ -132,25 +130,6 @@ class Control:
             )
         if not reachable and await dialled:
             self.handle(Reached(node, texts))
-
-    async def _dial_back(self, addresses: Sequence[Address], nonce: str) -> bool:
-        """Return whether one of a node's addresses answers Hello with its nonce."""
-        for address in addresses:
-            answer = _HelloAnswer(self._loop.create_future())
-            try:
-                link = await connect(address, answer, within=DIAL_BACK_WITHIN)
-            except OSError:
-                continue
-            link.send(Hello(version=VERSION, nonce=nonce))
-            try:
-                async with asyncio.timeout(DIAL_BACK_WITHIN):
-                    if await answer.reply == nonce:
-                        return True
-            except TimeoutError:
-                pass
-            finally:
-                link.abort("answered")
-        return False
 
     # --- the core's shell
 
@@ -182,7 +161,7 @@ class Control:
                 case Send(node, message):
                     if (link := self._links.get(node)) is not None:
                         before = link.sent_bytes
-                        link.send(message)
+                        link.send(message_as_seen(message, link.local.host))
                         self.bytes += link.sent_bytes - before
                 case Refuse(node, reason, sentence, retry_after):
                     self._arrivals.pop(node, None)
@@ -208,7 +187,7 @@ class Control:
                 source_up=feed.up,
                 sender_reports=feed.reports,
                 start=feed.start,
-                parents=command.parents,
+                parents=tuple(stripe_as_seen(one, link.local.host) for one in command.parents),
                 addresses=command.addresses,
                 clock=Clock(
                     sent_us=arrival.join.sent_us,
@@ -277,24 +256,3 @@ class _NodeLink(Idle):
 
     def lost(self, link: Link, reason: str) -> None:
         self._control.lost(link, reason)
-
-
-class _HelloAnswer(Idle):
-    """Handler of a dial-back."""
-
-    def __init__(self, reply: asyncio.Future[str]) -> None:
-        self.reply = reply
-
-    def message(self, link: Link, text: bytes) -> None:
-        match decode_from_probed(text):
-            case HelloReply(nonce=nonce):
-                self._answer(nonce)
-            case Refused():
-                self._answer("")
-
-    def lost(self, link: Link, reason: str) -> None:
-        self._answer("")
-
-    def _answer(self, nonce: str) -> None:
-        if not self.reply.done():
-            self.reply.set_result(nonce)
