@@ -108,4 +108,21 @@ class ClientMetrics(Collector):
             players.add_metric([name], node.players)
             buckets, total = node.delay_buckets
             delay.add_metric([name], buckets, total)
-        yield from (received, relayed, overhead, delivered, lost, rejoins, delay, players, children)
+        families = received, relayed, overhead, delivered, lost, rejoins, delay, players, children
+        yield from map(_summed, families)
+
+
+def _summed(family: Metric) -> Metric:
+    """Add up what has the same labels: one channel name joined at two server proxies."""
+    samples = family.samples
+    family.samples = []
+    at: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+    for sample in samples:
+        key = sample.name, tuple(sample.labels.items())
+        if key in at:
+            known = family.samples[at[key]]
+            family.samples[at[key]] = known._replace(value=known.value + sample.value)
+        else:
+            at[key] = len(family.samples)
+            family.samples.append(sample)
+    return family

@@ -88,3 +88,12 @@ def test_a_node_that_has_not_joined_yet_shows_what_there_is() -> None:
     text = samples(scrape(empty))
     assert 'stripecast_packets_delivered_total{channel="cam"} 0.0\n' in text
     assert "stripe=" not in text
+
+
+def test_one_channel_name_at_two_server_proxies_is_one_series() -> None:
+    """Prometheus refuses a scrape with two samples of the same labels."""
+    lines = [line for line in scrape(Figures(), Figures()).splitlines() if line[0] != "#"]
+    names = [line.rpartition(" ")[0] for line in lines]
+    assert len(set(names)) == len(names)
+    assert 'stripecast_packets_delivered_total{channel="cam"} 34.0' in lines
+    assert 'stripecast_delay_seconds_bucket{channel="cam",le="+Inf"} 12.0' in lines
