@@ -5,7 +5,8 @@ Rules
 1. A method that the table does not allow in a state is refused with 455; nothing has changed then.
 2. A session carries all its tracks the same way: over UDP, or on one connection.
 3. What shows that its player lives is told by `seen`; without it for `timeout` seconds, and a
-   grace for late ones, it has expired. Players send their keep-alive as late as `timeout - 2`.
+   grace for late ones, it has expired, unless an RTSP connection still belongs to it. Players send
+   their keep-alive as late as `timeout - 2`.
 """
 
 import enum

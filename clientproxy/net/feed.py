@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clientproxy.core.events import Viewer
@@ -14,6 +14,7 @@ from common.codec import decode_stream
 from common.errors import BadMessageError
 from common.fields import SenderReport, Stream, Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
+from common.rtsp.sdp import same_codecs
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +46,11 @@ class MergedFeed:
         """Newest sequence number that starts a keyframe, 0: none."""
         self.delay = 0.0
         """Seconds from capture to delivery of the newest packet."""
+        self.delivered_at = float("-inf")
+        """Loop time of the newest delivery."""
         self.stream: Stream | None = None
-        self.changed = asyncio.Event()
-        """Set when the stream is known."""
+        self.on_stream: Callable[[], None] = lambda: None
+        """Called when the stream is known, or is another."""
         self.channel, self.clock = channel, GroupClock()
         self._timeout, self._history_bytes = reorder_timeout, history_bytes
         self._place: tuple[int, int] | None = None
@@ -56,6 +59,8 @@ class MergedFeed:
         self._viewers: list[Viewer] = []
         self._history: list[Packet] = []
         self._history_size = 0
+        self._from_keyframe = True
+        """The history is what a newcomer can start with."""
         self._reports: dict[int, SenderReport] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -192,19 +197,23 @@ class MergedFeed:
         for packet in packets:
             if packet.flags & FLAG_KEYFRAME:
                 self._forget_history()
+                self._from_keyframe = True
             elif packet.flags & FLAG_RTCP:
                 self._sender_report(packet)
-            self._history.append(packet)
-            self._history_size += len(packet.payload) + PACKET_COST_BYTES
+            if self._from_keyframe:
+                self._history.append(packet)
+                self._history_size += len(packet.payload) + PACKET_COST_BYTES
         if self._history_size > self._history_bytes:
             # Without its keyframe the rest is of no use to a newcomer: it waits for the next.
             self._forget_history()
+            self._from_keyframe = False
         for viewer in list(self._viewers):
             viewer.packets(packets)
         self._measure(packets)
 
     def _measure(self, packets: Sequence[Packet]) -> None:
-        now_us = int(self._loop.time() * 1e6) + self.clock.offset_us
+        self.delivered_at = self._loop.time()
+        now_us = int(self.delivered_at * 1e6) + self.clock.offset_us
         self.delay = max(0.0, (now_us - packets[-1].capture_us) / 1e6)
         stats = self.stats
         stats.delivered += len(packets)
@@ -227,9 +236,12 @@ class MergedFeed:
             self._set_stream(stream, restarted=self.stream is not None)
 
     def _set_stream(self, stream: Stream, *, restarted: bool) -> None:
-        same = self.stream is not None and self.stream.tracks == stream.tracks
+        known = self.stream
+        same = known is not None and (
+            known.tracks == stream.tracks and same_codecs(known.sdp, stream.sdp)
+        )
         self.stream, self._place = stream, (stream.epoch, stream.generation)
-        self.changed.set()
+        self.on_stream()
         if not restarted:
             return
         if same:

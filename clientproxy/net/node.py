@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 TICK = 0.05
 REPORT_EVERY = 2.0
+FRESH = 2.0
+"""Seconds since the last packet for which a stream without its server proxy counts as playing."""
 TRY_AGAIN = 503
 """RTSP status of what may pass: waiting players go on waiting."""
 
@@ -59,6 +61,7 @@ class Node:
         self._control = ControlLink(channel, server, self)
         self._error: ChannelUnavailableError | None = None
         self._news = asyncio.Event()
+        self.feed.on_stream = self._news.set
 
     async def run(self) -> None:
         """Stay joined until cancelled."""
@@ -79,14 +82,22 @@ class Node:
         """Wait until players can be served; raise ChannelUnavailableError with a reason."""
         try:
             async with asyncio.timeout(within):
-                while not (self.feed.stream and self.source_up):
+                while True:
                     if self._error is not None and self._error.status != TRY_AGAIN:
                         raise self._error
+                    if self._plays():
+                        return self.feed
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
             raise self._error or ChannelUnavailableError(TRY_AGAIN, self._why_not(), 5.0) from None
-        return self.feed
+
+    def _plays(self) -> bool:
+        """Whether there is something to play now; without the server proxy the trees may go on."""
+        if self.feed.stream is None:
+            return False
+        fresh = self._loop.time() - self.feed.delivered_at < FRESH
+        return self.source_up if self._control.up else fresh
 
     def _why_not(self) -> str:
         if self.stripes is None:
@@ -217,9 +228,11 @@ class Node:
         self._news.set()
 
     def refused(self, error: ChannelUnavailableError) -> None:
-        """Conform to control.Member."""
+        """Conform to control.Member: who watches a channel that is gone is told so."""
         self._error = error
         self._news.set()
+        if error.status != TRY_AGAIN:
+            self.feed.end(error.why)
 
     def _report(self, stripes: Stripes, now: float) -> Report:
         return Report(

@@ -126,7 +126,7 @@ class RtspServer:
             now = self._clock()
             for connection in list(self._connections):
                 idle = now - connection.last_request > _IDLE_TIMEOUT
-                if idle and not self._sessions.on_wire(connection):
+                if idle and not self._sessions.belong_to(connection):
                     connection.close()
 
 

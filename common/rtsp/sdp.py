@@ -36,6 +36,32 @@ def for_players(sdp: str, tracks: Sequence[Track], target: Target, *, ipv6: bool
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 
+def same_codecs(one: str, other: str) -> bool:
+    """Return whether a decoder that was set up for one SDP can go on with the other.
+
+    Formats and their parameters have to agree, but for parameter sets: encoders repeat them in the
+    stream, and write other ones at each start.
+    """
+    return _formats(one) == _formats(other)
+
+
+def _formats(sdp: str) -> list[list[str]]:
+    return [sorted(filter(None, map(_format, section[1:]))) for section in _sections(sdp)[1:]]
+
+
+def _format(line: str) -> str:
+    """Return an rtpmap or fmtp line in one spelling, "" for any other."""
+    name, _, value = line.removeprefix("a=").partition(":")
+    if name.strip().lower() == "rtpmap":
+        return f"rtpmap {value.strip().lower()}"
+    if name.strip().lower() != "fmtp":
+        return ""
+    format_, _, given = value.strip().partition(" ")
+    parameters = (parameter.strip() for parameter in given.split(";"))
+    kept = sorted(one for one in parameters if one and not one.lower().startswith("sprop-"))
+    return f"fmtp {format_} {';'.join(kept)}"
+
+
 def _sections(sdp: str) -> list[list[str]]:
     """Split into the session part and one part per m= line, without what we say ourselves."""
     sections: list[list[str]] = [[]]

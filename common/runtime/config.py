@@ -8,6 +8,8 @@ Rules
 3. No credential is ever quoted: neither in a fault nor in the `repr` of a model.
 """
 
+import ipaddress
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -50,8 +52,24 @@ def _listen_address(value: object) -> object:
 
 def _peer_address(value: object) -> Address:
     if isinstance(value, str):
-        return Address.parse(value, 0)
+        address = Address.parse(value, 0)
+        if not _is_host(address.host):
+            raise ValueError(f"{quoted(value)} is not an address: write HOST, HOST:PORT or [IPv6]")
+        return address
     raise PydanticCustomError("value_error", "{error}", {"error": f"{quoted(value)} {_AS_TEXT}"})
+
+
+def _is_host(host: str) -> bool:
+    """Whether a resolver can do something with it: a name with dots, or an IP address."""
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return False
+        return True
+    if host == "*":
+        return True
+    return re.fullmatch(r"(?:[A-Za-z0-9_-]{1,63}\.?)+", host) is not None and ".." not in host
 
 
 _AS_TEXT = "is not an address: write HOST:PORT, or :PORT for all addresses"

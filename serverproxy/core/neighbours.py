@@ -1,7 +1,7 @@
 """Addresses as the one who is told them can use them.
 
-A node on the server proxy's own machine is seen from a loopback address. To a node elsewhere that is
-an address of its own machine: it is told the one at which it reached the server proxy instead.
+A node on the server proxy's own machine is seen from a loopback address. To a node elsewhere that
+is an address of its own machine: it is told the one at which it reached the server proxy instead.
 """
 
 import ipaddress

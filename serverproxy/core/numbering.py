@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from common.fields import Stream, Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
 from common.keyframe import KeyframeDetector
+from common.rtsp.sdp import same_codecs
 from serverproxy.core.events import SourceDescription, SourcePacket
 
 
@@ -44,7 +45,11 @@ class Numbering:
         Other codecs begin the next epoch, the same a new generation.
         """
         known = self.stream
-        same = known is not None and known.tracks == description.tracks
+        same = (
+            known is not None
+            and known.tracks == description.tracks
+            and same_codecs(known.sdp, description.sdp)
+        )
         epoch = 1 if known is None else known.epoch if same else known.epoch + 1
         generation = 1 if known is None else known.generation + 1
         self.stream = Stream(epoch, generation, description.sdp, description.tracks)

@@ -70,7 +70,8 @@ class SyntheticServer:
         self.address = Address("", 0)
         self.sent = 0
         """Number of the next packet."""
-        self._listener = Listener(lambda: FirstMessage({"cam": self.channel}))
+        self._channels = {"cam": self.channel}
+        self._listener = Listener(lambda: FirstMessage(self._channels))
 
     async def start(self, port: int = 0) -> Address:
         self.address = await self._listener.start(Address("127.0.0.1", port))
@@ -82,6 +83,10 @@ class SyntheticServer:
         self.channel.feed.downlink.close("ended")
         await self.tasks.close()
         await self._listener.close()
+
+    def rename(self, old: str, new: str) -> None:
+        """Serve the channel under another name."""
+        self._channels[new] = self._channels.pop(old)
 
     def up(self, track: Track = H264) -> None:
         self.channel.feed.source_up(SourceDescription("v=0\r\n", (track,)))

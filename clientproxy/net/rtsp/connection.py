@@ -60,6 +60,11 @@ class Connection(asyncio.Protocol):
         self.last_request = sessions.clock()
 
     @property
+    def open(self) -> bool:
+        """Whether the connection stands."""
+        return self._transport is not None
+
+    @property
     def congested(self) -> bool:
         """Whether the peer reads too slowly for more."""
         return not self._writable.is_set()

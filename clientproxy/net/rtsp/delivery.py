@@ -39,6 +39,10 @@ class Wire(Protocol):
     """The RTSP connection that carries interleaved packets."""
 
     @property
+    def open(self) -> bool:
+        """Whether the connection stands."""
+
+    @property
     def congested(self) -> bool:
         """Whether its peer reads too slowly for more."""
 

@@ -108,7 +108,7 @@ class Dialogue:
     async def _options(self, request: Request) -> Reply:
         ident = request.headers.first("Session")
         if ident is not None:
-            self._sessions.refresh(session_id(ident))
+            self._sessions.refresh(session_id(ident), self._wire)
         return Response(200, (("Public", _METHOD_LIST),)), None
 
     async def _describe(self, request: Request) -> Reply:
@@ -213,7 +213,8 @@ class Dialogue:
 
     def _find(self, request: Request) -> Player:
         """Return the session that a request names. Raises RtspError(454)."""
-        return self._sessions.find(session_id(request.headers.first("Session") or ""))
+        ident = session_id(request.headers.first("Session") or "")
+        return self._sessions.find(ident, self._wire)
 
     def _taken_channels(self, player: Player) -> set[int]:
         others = (other for other in self._sessions.on_wire(player.wire) if other is not player)

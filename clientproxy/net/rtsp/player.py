@@ -38,6 +38,8 @@ class Player:
         self.session = session
         self.target = target
         self.wire = wire
+        self.named_on = wire
+        """The connection of the last request that named the session."""
         self._owner = owner
         self._stats = owner.stats
         self._udp: UdpPath | None = None
@@ -52,6 +54,11 @@ class Player:
         return f"{self.session.ident[:4]} of channel {self.target.channel} over " + (
             lower.value if lower else "nothing yet"
         )
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection stands that belongs to the session."""
+        return self.wire.open or self.named_on.open
 
     @property
     def playing(self) -> bool:

@@ -1,5 +1,6 @@
 """The sessions of the server: who they are, which connection they stand on, when they end."""
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Iterator
@@ -35,18 +36,23 @@ class Sessions:
         """Return the sessions that a connection set up."""
         return [player for player in self._players.values() if player.wire is wire]
 
-    def find(self, ident: str) -> Player:
-        """Return a session and note that its player lives. Raises RtspError(454)."""
+    def belong_to(self, wire: Wire) -> bool:
+        """Return whether a connection set up a session, or was the last to name one."""
+        return any(wire in (player.wire, player.named_on) for player in self._players.values())
+
+    def find(self, ident: str, wire: Wire) -> Player:
+        """Return a session that is named on a connection, so lives. Raises RtspError(454)."""
         player = self._players.get(ident)
         if player is None:
             raise RtspError(454, "no such session")
+        player.named_on = wire
         player.session.seen(self.clock())
         return player
 
-    def refresh(self, ident: str) -> None:
-        """Note that the player of a session lives; an unknown session is ignored."""
-        if (player := self._players.get(ident)) is not None:
-            player.session.seen(self.clock())
+    def refresh(self, ident: str, wire: Wire) -> None:
+        """Note that a session is named on a connection; an unknown session is ignored."""
+        with contextlib.suppress(RtspError):
+            self.find(ident, wire)
 
     def create(self, target: Target, wire: Wire) -> Player:
         """Return a new session, which counts from `add` on. Raises RtspError(503)."""
@@ -82,10 +88,10 @@ class Sessions:
                 self.drop(player)
 
     def tick(self) -> None:
-        """Send due reports; end sessions over UDP whose player shows no sign of life."""
+        """Send due reports; end sessions without connection whose player shows no sign of life."""
         now = self.clock()
         for player in self:
-            if player.session.lower is Lower.UDP and player.session.expired(now):
+            if not player.connected and player.session.expired(now):
                 log.info("player %s: no sign of life, session ended", player)
                 self.stats.sessions_expired += 1
                 self.drop(player, goodbye=True)

@@ -1,7 +1,9 @@
 """The SDP that players get."""
 
+import pytest
+
 from common.fields import Track
-from common.rtsp.sdp import for_players
+from common.rtsp.sdp import for_players, same_codecs
 from common.rtsp.url import parse_target
 
 VIDEO = Track(index=0, kind="video", codec="H264", clock_rate=90_000, payload_type=96)
@@ -68,3 +70,28 @@ def test_what_a_poor_sdp_lacks_is_added() -> None:
         "a=control:rtsp://[::1]/cam/trackID=0",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "same"),
+    [
+        ("a=fmtp:97 config=1190; mode=AAC-hbr", False),
+        ("a=fmtp:97 mode=AAC-hbr;config=1188", True),
+        ("a=rtpmap:97 MPEG4-GENERIC/48000/2", False),
+        ("a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z2Q,aO4", True),
+        ("a=framerate:30", True),
+    ],
+)
+def test_parameters_of_a_codec_make_another_codec_but_for_parameter_sets(
+    attribute: str, same: bool
+) -> None:
+    """What a player was told at DESCRIBE has to hold for what it gets after a restart."""
+    head = "v=0\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 MPEG4-GENERIC/48000/1\r\n"
+    fmtp = "a=fmtp:97 config=1188;mode=AAC-hbr\r\n"
+    video = "m=video 0 RTP/AVP 96\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=AAA\r\n"
+    one = head + fmtp + video
+    key = attribute.partition(" ")[0]
+    lines = [attribute if line.startswith(key) else line for line in one.splitlines()]
+    if key == "a=framerate:30":
+        lines.append(attribute)
+    assert same_codecs(one, "\r\n".join(lines) + "\r\n") is same
