@@ -247,10 +247,48 @@ async def test_a_session_over_udp_outlives_its_connection_until_the_timeout(stag
         await goodbye(udp)
 
 
+@pytest.mark.parametrize("paused", [False, True])
+async def test_an_open_connection_keeps_a_session_over_udp_alive(
+    stage: Stage, *, paused: bool
+) -> None:
+    """Ffmpeg sends no keep-alive while it waits for a source that is silent."""
+    async with UdpEnd() as udp:
+        async with Talk(stage.address) as talk:
+            session, _ = await play_over_udp(talk, udp)
+            if paused:
+                assert (await talk.ask("PAUSE", "/cam/", session)).status == 200
+            stage.skew += 10 * SESSION_TIMEOUT
+            await asyncio.sleep(1.2)  # two turns of the server's own timer
+            assert stage.server.players("cam") == 1
+            assert (await talk.ask("PLAY", "/cam/", session)).status == 200
+            stage.skew += 2 * SESSION_TIMEOUT
+        await until(lambda: stage.server.players("cam") == 0)
+        assert stage.server.stats.sessions_expired == 1
+
+
+async def test_the_last_connection_that_named_a_session_keeps_it_alive(stage: Stage) -> None:
+    async with UdpEnd() as udp:
+        async with Talk(stage.address) as talk:
+            session, _ = await play_over_udp(talk, udp)
+        await until(lambda: not stage.server.stats.connections)
+        async with Talk(stage.address) as first, Talk(stage.address) as last:
+            assert (await first.ask("OPTIONS", "/cam/", session)).status == 200
+            assert (await last.ask("GET_PARAMETER", "/cam/", session)).status == 200
+            stage.skew += 10 * SESSION_TIMEOUT
+            await first.wait_closed()  # idle, and another one has named the session since
+            assert stage.server.players("cam") == 1
+            assert (await last.ask("OPTIONS", "/cam/")).status == 200
+        stage.skew += 2 * SESSION_TIMEOUT
+        await until(lambda: stage.server.players("cam") == 0)
+        assert stage.server.stats.sessions_expired == 1
+
+
 async def test_receiver_reports_keep_a_session_over_udp_alive(stage: Stage) -> None:
-    """OpenRTSP and others send nothing else; punched holes and strangers do not count."""
-    async with Talk(stage.address) as talk, UdpEnd() as udp:
-        _, port = await play_over_udp(talk, udp)
+    """They do without a connection; punched holes and strangers do not count."""
+    async with UdpEnd() as udp:
+        async with Talk(stage.address) as talk:
+            _, port = await play_over_udp(talk, udp)
+        await until(lambda: not stage.server.stats.connections)
         for turn in (1, 2, 3):
             stage.skew += SESSION_TIMEOUT - 2
             udp.rtcp.send(rtcp.receiver_report(7), ("127.0.0.1", port))
