@@ -6,8 +6,10 @@ Rules
 2. A gap is waited for at most `hold` seconds, counted from the arrival of the packet behind it.
    What does not come by then is the source's loss; it is counted in `skipped`.
 3. At most `capacity` packets are held; overflow gives up the oldest gap first.
-4. Another SSRC, or a number further off than any reordering explains (RFC 3550, A.1), is a source
-   that began anew: what is held leaves, and the count begins there.
+4. Another SSRC is a source that began anew: what is held leaves, and the count begins there.
+5. So are two packets in sequence whose numbers are further off than any reordering explains
+   (RFC 3550, A.1). A single one is a stray: it waits for its successor, and is late if another
+   packet comes first.
 """
 
 from collections import deque
@@ -27,25 +29,26 @@ class InOrder:
         self._held: dict[int, tuple[bytes, float]] = {}
         """Packets behind a gap, in order of arrival: sequence number -> packet, arrival."""
         self._given_up: deque[int] = deque(maxlen=MAX_MISORDER)
+        self._stray: bytes | None = None
         self._ssrc: bytes | None = None
         self._expected = 0
         self.reordered = 0
         """Packets that had to wait for one before them, which came."""
         self.late = 0
-        """Packets that came after their gap was given up."""
+        """Packets that came after their gap was given up, and strays."""
         self.duplicates = 0
         self.skipped = 0
-        """Numbers that were given up; `late` of them came after all."""
+        """Numbers that were given up."""
 
     def push(self, packet: bytes, now: float) -> list[bytes]:
         """Take a packet that `rtp.parse` accepts; return every packet that is now in order."""
         number, ssrc = rtp.sequence(packet), packet[8:12]
         ahead = distance16(number, self._expected)
-        if ssrc != self._ssrc or not -MAX_MISORDER <= ahead <= MAX_DROPOUT:
-            before = self._release_all()
-            self._given_up.clear()
-            self._ssrc, self._expected = ssrc, (number + 1) & 0xFFFF
-            return [*before, packet]
+        if ssrc != self._ssrc:
+            return self._begin([packet])
+        if not -MAX_MISORDER <= ahead <= MAX_DROPOUT:
+            return self._far(packet)
+        self._drop_stray()
         if ahead == 0:
             self._expected = (number + 1) & 0xFFFF
             if not self._held:
@@ -75,6 +78,27 @@ class InOrder:
         while (deadline := self.next_deadline()) is not None and deadline <= now:
             freed += self._give_up()
         return freed
+
+    def _far(self, packet: bytes) -> list[bytes]:
+        """Take a packet that no reordering explains: it begins anew with the one before it."""
+        before = self._stray
+        if before is not None and distance16(rtp.sequence(packet), rtp.sequence(before)) == 1:
+            return self._begin([before, packet])
+        self._drop_stray()
+        self._stray = packet
+        return []
+
+    def _drop_stray(self) -> None:
+        self.late += self._stray is not None
+        self._stray = None
+
+    def _begin(self, first: list[bytes]) -> list[bytes]:
+        """Begin anew with packets in sequence; return them behind what was held."""
+        before = self._release_all()
+        self._given_up.clear()
+        self._stray = None
+        self._ssrc, self._expected = first[-1][8:12], (rtp.sequence(first[-1]) + 1) & 0xFFFF
+        return [*before, *first]
 
     def _give_up(self) -> list[bytes]:
         """Skip the gap at hand; return the packets behind it up to the next gap."""

@@ -82,8 +82,28 @@ def test_another_ssrc_begins_anew_and_what_was_held_leaves_first() -> None:
 def test_a_jump_that_no_reordering_explains_begins_anew() -> None:
     order = InOrder()
     assert fed(order, 10, 40_000, 40_001) == [10, 40_000, 40_001]
-    assert fed(order, 20_000, 20_001) == [20_000, 20_001]
-    assert order.skipped == 0
+    assert fed(order, 20_000) == []
+    assert fed(order, 20_001) == [20_000, 20_001]
+    assert (order.skipped, order.late) == (0, 0)
+
+
+@pytest.mark.parametrize("off", [-101, -5000, 3002, 30_000])
+def test_a_single_stray_is_late_and_no_new_beginning(off: int) -> None:
+    """RFC 3550, A.1: only two packets in sequence are a restart."""
+    order = InOrder()
+    assert fed(order, 1000, 1001 + off, 1001, 1002 + off, 1002) == [1000, 1001, 1002]
+    assert (order.late, order.duplicates, order.skipped) == (2, 0, 0)
+
+
+def test_strays_out_of_sequence_are_no_new_beginning() -> None:
+    order = InOrder()
+    assert fed(order, 10, 40_000, 40_002, 20_000, 11) == [10, 11]
+    assert order.late == 3
+
+
+def test_what_was_held_leaves_before_a_new_beginning() -> None:
+    order = InOrder()
+    assert fed(order, 10, 12, 40_000, 40_001) == [10, 12, 40_000, 40_001]
 
 
 def test_overflow_gives_up_the_oldest_gap() -> None:
