@@ -132,14 +132,16 @@ class Dialogue:
         if player is not None and not player.target.is_channel_of(target):
             raise RtspError(459, "session of another channel")
         feed = await self._open(target)
-        if target.track not in {track.index for track in feed.tracks}:
+        track = next((track for track in feed.tracks if track.index == target.track), None)
+        if track is None:
             raise RtspError(404, f"channel has no track {target.track}")
         if player is None:
             player = self._sessions.create(target, self._wire)
-        delivery = player.session.setup(target.track, offers, self._taken_channels(player))
-        transport = self._connect(player, target.track, delivery)
+        delivery = player.session.setup(track.index, offers, self._taken_channels(player))
+        transport = self._connect(player, track.index, delivery)
+        player.describe(track, feed.sdp)
         self._sessions.add(player)
-        report = feed.sender_reports.get(target.track)
+        report = feed.sender_reports.get(track.index)
         ssrc = "" if report is None else f";ssrc={report.ssrc:08X}"
         session = f"{player.session.ident};timeout={int(SESSION_TIMEOUT)}"
         return Response(200, (("Transport", transport + ssrc), ("Session", session))), None
@@ -160,11 +162,11 @@ class Dialogue:
         self._check_aggregate(player, request.uri)
         player.session.allow("PLAY")
         feed = await self._open(player.target)
-        carried = {track.index for track in feed.tracks}
-        if not carried.issuperset(player.session.deliveries):
-            raise RtspError(404, "channel has other tracks by now")
         # The session may have ended while its channel was joined.
         player.session.allow("PLAY")
+        if not player.fits(feed):
+            self._sessions.drop(player)
+            raise RtspError(454, "channel has other tracks by now: the player has to start over")
         headers = [("Session", player.session.ident), ("Range", "npt=now-")]
         if player.playing:
             return Response(200, tuple(headers)), None

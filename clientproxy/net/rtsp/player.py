@@ -10,8 +10,10 @@ from clientproxy.core.playout import Outgoing, Playout, Start
 from clientproxy.core.session import Delivery, Session, State
 from clientproxy.net.rtsp.delivery import InterleavedPath, Path, SocketAddress, UdpPath, Wire
 from clientproxy.net.rtsp.stats import ServerStats
+from common.fields import Track
 from common.frame import Packet
 from common.rtsp.headers import Lower
+from common.rtsp.sdp import same_codecs
 from common.rtsp.url import Target
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ class Player:
         self.wire = wire
         self.named_on = wire
         """The connection of the last request that named the session."""
+        self._described: dict[int, tuple[Track, str]] = {}
+        """Tracks that are set up and the SDP, as the channel carried them then."""
         self._owner = owner
         self._stats = owner.stats
         self._udp: UdpPath | None = None
@@ -64,6 +68,17 @@ class Player:
     def playing(self) -> bool:
         """Whether packets are sent."""
         return self.session.state is State.PLAYING
+
+    def describe(self, track: Track, sdp: str) -> None:
+        """Keep what a track was when it was set up, and the SDP that told it."""
+        self._described[track.index] = (track, sdp)
+
+    def fits(self, feed: Feed) -> bool:
+        """Return whether a feed carries the tracks as they were set up."""
+        return all(
+            track in feed.tracks and same_codecs(sdp, feed.sdp)
+            for track, sdp in self._described.values()
+        )
 
     def add_udp(
         self, track: int, delivery: Delivery, local: SocketAddress, peer: SocketAddress

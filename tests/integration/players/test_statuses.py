@@ -1,11 +1,13 @@
 """Every status that the server answers with, and what comes with it (RFC 2326, 7.1.1 and 11)."""
 
+import msgspec
 import pytest
 
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net import rtsp_server
 from clientproxy.net.rtsp import sessions
-from tests.integration.players.conftest import Stage
+from common.fields import Track
+from tests.integration.players.conftest import AUDIO, VIDEO, Stage
 from tests.support.rtsp_dialogue import Reply, Talk, UdpEnd, until
 
 TCP = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
@@ -232,11 +234,35 @@ async def test_a_required_option_is_not_supported(stage: Stage) -> None:
     assert (reply.status, reply.headers["unsupported"]) == (551, "com.example.fly")
 
 
-async def test_a_channel_that_lost_its_tracks_is_not_found_by_play(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    "tracks",
+    [
+        [VIDEO],
+        [VIDEO, msgspec.structs.replace(AUDIO, codec="OPUS")],
+        [VIDEO, msgspec.structs.replace(AUDIO, clock_rate=44_100)],
+        [VIDEO, msgspec.structs.replace(AUDIO, payload_type=98)],
+    ],
+)
+async def test_play_with_other_tracks_than_were_set_up_makes_the_player_start_over(
+    stage: Stage, tracks: list[Track]
+) -> None:
+    """Its SDP speaks of the former ones: it would decode one codec as another."""
     async with Talk(stage.address) as talk:
         session = f"Session: {(await talk.ask('SETUP', '/cam/trackID=1', TCP)).session}"
-        stage.feed.tracks = stage.feed.tracks[:1]
-        assert (await talk.ask("PLAY", "/cam", session)).status == 404
+        assert (await talk.ask("PLAY", "/cam", session)).status == 200
+        assert (await talk.ask("PAUSE", "/cam", session)).status == 200
+        stage.feed.tracks = tracks
+        assert (await talk.ask("PLAY", "/cam", session)).status == 454
+        assert stage.server.players("cam") == 0
+        again = await talk.ask("SETUP", "/cam/trackID=0", TCP)
+        assert (await talk.ask("PLAY", "/cam", f"Session: {again.session}")).status == 200
+
+
+async def test_play_with_other_parameters_makes_the_player_start_over(stage: Stage) -> None:
+    async with Talk(stage.address) as talk:
+        session = f"Session: {(await talk.ask('SETUP', '/cam/trackID=1', TCP)).session}"
+        stage.feed.sdp += "a=fmtp:97 config=1190\r\n"
+        assert (await talk.ask("PLAY", "/cam", session)).status == 454
 
 
 async def test_sessions_have_a_limit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
