@@ -3,7 +3,8 @@
 Rules
 -----
 1. Packets leave in order, or are skipped: when too many bytes or too long a time wait, all of them
-   go, and so do the next ones up to the next keyframe of the feed.
+   go, and so do the next ones up to the next keyframe of the feed; without one for a while, as in
+   a second video track, whose keyframes nobody marks, up to any packet.
 2. What a session starts with, the packets since the last keyframe, always has room.
 """
 
@@ -17,6 +18,8 @@ from common.frame import FLAG_KEYFRAME
 MAX_WAITING_BYTES = 8 * 1024 * 1024
 MAX_WAITING_TIME = 10.0
 """Seconds between the capture of the oldest and the newest packet that wait."""
+MAX_KEYFRAME_WAIT = 5.0
+"""Seconds of capture time after the beginning of a skip in which only a keyframe ends it."""
 _MICROSECONDS = 1_000_000
 
 
@@ -38,6 +41,7 @@ class Outbox:
         self._waiting: deque[Outgoing] = deque()
         self._bytes = 0
         self._skipping = False
+        self._skip_began_us = 0
         self._max_bytes = MAX_WAITING_BYTES
         self._max_us = int(MAX_WAITING_TIME * _MICROSECONDS)
 
@@ -78,6 +82,7 @@ class Outbox:
                 self.stats.skipped_packets += len(self._waiting)
                 self.clear()
                 self._skipping = began = True
+                self._skip_began_us = item.source.capture_us
         return began
 
     def take(self, max_bytes: int) -> list[Outgoing]:
@@ -105,4 +110,7 @@ class Outbox:
     def _ends_skip(self, item: Outgoing) -> bool:
         if item.rtcp:
             return False
-        return not self._needs_keyframe or bool(item.source.flags & FLAG_KEYFRAME)
+        if not self._needs_keyframe or item.source.flags & FLAG_KEYFRAME:
+            return True
+        waited_us = item.source.capture_us - self._skip_began_us
+        return waited_us > MAX_KEYFRAME_WAIT * _MICROSECONDS

@@ -1,6 +1,6 @@
 """What waits for a player is bounded; what does not fit is skipped up to a keyframe."""
 
-from clientproxy.core.outbox import MAX_WAITING_BYTES, MAX_WAITING_TIME, Outbox
+from clientproxy.core.outbox import MAX_KEYFRAME_WAIT, MAX_WAITING_BYTES, MAX_WAITING_TIME, Outbox
 from clientproxy.core.playout import Outgoing
 from common.frame import FLAG_KEYFRAME, Packet
 
@@ -66,6 +66,16 @@ def test_sound_goes_on_with_any_packet() -> None:
     outbox = started(needs_keyframe=False)
     assert outbox.put([item(0, size=MAX_WAITING_BYTES + 1), item(1)])
     assert waiting(outbox) == [1]
+
+
+def test_a_track_without_keyframes_goes_on_after_a_while() -> None:
+    """Only those of the first video track are marked: a player may have set up another one."""
+    outbox = started()
+    assert outbox.put([item(0, at=0), item(1, at=MAX_WAITING_TIME + 1)])
+    end = MAX_WAITING_TIME + 1 + MAX_KEYFRAME_WAIT
+    late = [item(3, at=end + 0.1, rtcp=True), item(4, at=end + 0.2), item(5, at=end + 0.3)]
+    assert not outbox.put([item(2, at=end), *late])
+    assert waiting(outbox) == [4, 5]
 
 
 def test_the_packets_since_the_last_keyframe_have_room_whatever_their_size() -> None:
