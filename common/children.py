@@ -31,6 +31,8 @@ class Child:
     """It waits for a leaf's place."""
     leaving: bool = False
     """It has been redirected."""
+    fresh: bool = False
+    """It has had all there is: from now on it lacks only what is new."""
 
     @property
     def leaf(self) -> bool:
@@ -105,6 +107,8 @@ class Children:
         free = self.free(child.stripe)
         leaf = None if child.leaf or free < 0 else self._leaf(child.stripe)
         if leaf is not None and not self._spare:
+            if not leaf.fresh:
+                return None
             self.gone(leaf.node, leaf.stripe)
             self._take(child)
             return Admit(dismiss=leaf.node)
@@ -115,11 +119,15 @@ class Children:
 
     def caught_up(self, node: NodeId, stripe: Stripe) -> NodeId | None:
         """Note that a child has all there is; return a leaf to redirect to it, if it splices."""
-        child = self._children.get((stripe, node))
-        if child is None or not child.splicing:
+        if (child := self._children.get((stripe, node))) is None:
             return None
-        child.splicing = False
+        child.fresh = True
+        if not child.splicing:
+            return None
         leaf = self._leaf(stripe)
+        if leaf is not None and self.free(stripe) < 0 and not leaf.fresh:
+            return None  # it lacks what the newcomer never had: asked again at the next heartbeat
+        child.splicing = False
         if leaf is None or self.free(stripe) >= 0:
             return None
         leaf.leaving = True
@@ -144,10 +152,8 @@ class Children:
         return Admit()
 
     def _leaf(self, stripe: Stripe) -> Child | None:
-        for child in self.of(stripe):
-            if child.leaf and not child.leaving:
-                return child
-        return None
+        leaves = [one for one in self.of(stripe) if one.leaf and not one.leaving]
+        return min(leaves, key=lambda one: not one.fresh, default=None)
 
 
 def candidate(child: Child) -> Candidate:

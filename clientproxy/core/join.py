@@ -15,6 +15,11 @@ Rules
 from collections.abc import Sequence
 
 from clientproxy.core.joining import (
+    ANSWER_WAIT,
+    ASK_AGAIN,
+    MAX_PASSED,
+    MOST_TRIED,
+    PROBE_WAIT,
     Ask,
     Command,
     Drop,
@@ -28,15 +33,6 @@ from common.errors import BadMessageError
 from common.fields import MAX_REDIRECTS, Candidate, LostReason
 from common.ids import NodeId, Stripe
 from common.messages import AttachedReport, ParentLost, ProbeReply
-
-PROBE_WAIT = 0.1
-"""Seconds from the first probe until a choice is made among those who have answered."""
-ANSWER_WAIT = 3.0
-"""Seconds that a candidate may take to answer Probe and Attach, connecting included."""
-ASK_AGAIN = 1.0
-"""Seconds between two ParentLost of the same stripe without an answer."""
-MOST_TRIED = 256
-"""Nodes that are remembered as tried; the last `MAX_REDIRECTS` of them are told."""
 
 
 class ParentSearch:
@@ -135,12 +131,17 @@ class ParentSearch:
             commands += self._probe(stripe, targets, now)
         return commands + self._choose(stripe, now)
 
-    def accepted(self, stripe: Stripe, node: NodeId, first: int) -> list[Command]:
-        """Note that a candidate has become the parent."""
+    def accepted(
+        self, stripe: Stripe, node: NodeId, first: int, *, hole: int = 0, now: float = 0.0
+    ) -> list[Command]:
+        """Note a candidate's yes: the parent now, unless another may have its `hole` packets."""
         state = self._states[stripe]
         seek = state.seek
         if seek is None or seek.asked is None or seek.asked.node != node:
             return [LeaveParent(stripe, node)]
+        if hole and (state.parent is not None or state.passed < MAX_PASSED):
+            state.passed += 1
+            return [Drop(stripe, node), *self.failed(stripe, node, now)]
         commands: list[Command] = [
             Drop(stripe, other) for other in (*seek.waiting, *seek.answered) if other != node
         ]
@@ -150,7 +151,7 @@ class ParentSearch:
         else:
             state.previous = state.parent
         state.seek, state.parent = None, node
-        state.tried, state.orphan, state.lost = [], False, None
+        state.tried, state.orphan, state.lost, state.passed = [], False, None, 0
         return [*commands, Tell(AttachedReport(stripe=stripe, parent=node, first=first))]
 
     def delivered(self, stripe: Stripe, node: NodeId) -> list[Command]:

@@ -7,6 +7,17 @@ from common.fields import Candidate, LostReason
 from common.ids import NodeId, Stripe
 from common.messages import AttachedReport, ParentLost
 
+PROBE_WAIT = 0.1
+"""Seconds from the first probe until a choice is made among those who have answered."""
+ANSWER_WAIT = 1.5
+"""Seconds that a candidate may take to answer Probe and Attach, connecting included."""
+MAX_PASSED = 2
+"""Parents that are passed over because they lack what the node needs, before one is taken."""
+ASK_AGAIN = 1.0
+"""Seconds between two ParentLost of the same stripe without an answer."""
+MOST_TRIED = 256
+"""Nodes that are remembered as tried; the last `MAX_REDIRECTS` of them are told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -77,5 +88,7 @@ class StripeSearch:
     tried: list[NodeId] = field(default_factory=list)
     orphan: bool = False
     ask_at: float | None = None
+    passed: int = 0
+    """Parents passed over because they lack what the node needs."""
     lost: NodeId | None = None
     reason: LostReason = "refused"

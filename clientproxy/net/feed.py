@@ -18,6 +18,8 @@ from common.rtsp.sdp import same_codecs
 
 log = logging.getLogger(__name__)
 
+FIRST_PATIENCE = 4.0
+"""Seconds after the start in which no gap is given up while a stripe has no parent yet."""
 DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of the delay histogram, seconds; beyond the last is +Inf."""
 WARN_EVERY = 1.0
@@ -46,6 +48,8 @@ class MergedFeed:
         """Newest sequence number that starts a keyframe, 0: none."""
         self.delay = 0.0
         """Seconds from capture to delivery of the newest packet."""
+        self._delivered_before = 0
+        self._patient_until = 0.0
         self.delivered_at = float("-inf")
         """Loop time of the newest delivery."""
         self.stream: Stream | None = None
@@ -124,15 +128,23 @@ class MergedFeed:
         )
         self._forget_history()
         self.keyframe = 0
+        self._delivered_before = self.stats.delivered
+        self._patient_until = self._loop.time() + FIRST_PATIENCE
         self._reports |= reports
         self._place = None
         if stream is not None:
             self._set_stream(stream, restarted=self.stream is not None)
 
-    def skip_to(self, head: int) -> None:
-        """Start later than asked, before the first delivery; later it is a hole like any other."""
-        if self._reorder is not None and self.stats.delivered == 0:
-            self._deliver(self._reorder.skip_to(head))
+    def skip_to(self, head: int) -> bool:
+        """Start later than asked, before the first delivery; later it is a hole: return False."""
+        if self._reorder is None or self.stats.delivered > self._delivered_before:
+            return False
+        self._deliver(self._reorder.skip_to(head))
+        return True
+
+    def complete(self) -> None:
+        """Note that every stripe has a parent: gaps are given up from `reorder_timeout` on."""
+        self._patient_until = min(self._patient_until, self._loop.time() + self._timeout)
 
     def take(self, packets: Sequence[Packet]) -> None:
         """Merge new packets of any stripe and deliver what is in order."""
@@ -143,7 +155,7 @@ class MergedFeed:
                 self.keyframe = packet.seq
         if out := self._reorder.push(packets, now):
             self._deliver(out)
-        if self._timer is None and (deadline := self._reorder.next_deadline()) is not None:
+        if self._timer is None and (deadline := self._next_deadline()) is not None:
             self._timer = self._loop.call_at(deadline, self._expire)
 
     def end(self, reason: str) -> None:
@@ -155,17 +167,22 @@ class MergedFeed:
         for viewer in viewers:
             viewer.ended(reason)
 
+    def _next_deadline(self) -> float | None:
+        assert self._reorder is not None
+        deadline = self._reorder.next_deadline()
+        return None if deadline is None else max(deadline, self._patient_until)
+
     def _expire(self) -> None:
         self._timer = None
         assert self._reorder is not None
-        deadline = self._reorder.next_deadline()
+        deadline = self._next_deadline()
         if deadline is None:
             return
         now = self._loop.time()
         if deadline <= now:
             self._deliver(self._reorder.expire(now))
             self._warn(now)
-            deadline = self._reorder.next_deadline()
+            deadline = self._next_deadline()
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._expire)
 

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from clientproxy.core.joining import ANSWER_WAIT
 from common.codec import decode_from_parent, encode_body
-from common.fields import Candidate, EndFrame, EndReason, LostReason
+from common.fields import Candidate, EndFrame, EndReason, LostReason, Path
 from common.frame import FrameType, Heartbeat, Received, encode_control
 from common.ids import Address, NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Probe, ProbeReply, Redirect, Refused
@@ -51,6 +52,8 @@ class ParentLink(Idle):
         self._began = self._loop.time()
         self._given_up = False
         self._peer_us = 0
+        self.path: Path = ()
+        """From the server proxy to the parent, as it last told."""
         self.newest = 0
         """Newest sequence number that the parent told."""
 
@@ -61,10 +64,10 @@ class ParentLink(Idle):
 
     async def dial(self, addresses: Sequence[Address]) -> None:
         """Connect to the first address that answers and say what is to be said."""
-        why = "no address"
+        why, within = "no address", ANSWER_WAIT / max(1, len(addresses))
         for address in addresses:
             try:
-                link = await connect(address, self)
+                link = await connect(address, self, within=within)
             except OSError as error:
                 why = f"{address}: {error!r}"
                 continue
@@ -138,8 +141,8 @@ class ParentLink(Idle):
                 self.rtt = self._loop.time() - self._began
                 self._owner.probed(self, reply, self.rtt)
             case Attached() as reply:
-                self.is_attached = True
                 link.begin_frames()
+                self.is_attached = True
                 self._owner.accepted(self, reply)
             case Redirect(targets=targets):
                 self.abandon()

@@ -12,7 +12,7 @@ from clientproxy.config import ClientConfig
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
 from common.children import Children
-from common.errors import BadFrameError
+from common.errors import BadFrameError, BadMessageError
 from common.fields import EndReason, LostReason, PathEntry, StripeReport, StripeState
 from common.frame import FrameType, Received
 from common.ids import Address, NodeId, Stripe
@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 
 Tell: TypeAlias = Callable[[AttachedReport | ParentLost | ChildLost], None]
 
-ORDERLY = frozenset({"bye", "moved", "redirected", "left", "replaced"})
+MAX_JUMP = 1 << 22
+"""Sequence numbers that a parent may leave out; more would shut out all honest parents after it."""
+ORDERLY = frozenset(
+    {"bye", "moved", "redirected", "left", "replaced", "restarted", "ended", "too_slow"}
+)
 """Ends of a child's link that nobody needs to repair."""
 
 
@@ -162,8 +166,9 @@ class Stripes:
     def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:
         """Conform to uplink.Membership: into the log, to the children, into the merge."""
         stripes, last = len(self.logs), -1
+        most = max(self.logs[stripe].newest or 0, self._feed.head) + MAX_JUMP
         for packet in received.packets:
-            if packet.seq % stripes != stripe or packet.seq <= last:
+            if packet.seq % stripes != stripe or not last < packet.seq <= most:
                 raise BadFrameError(f"sequence number {packet.seq} in stripe {stripe}")
             last = packet.seq
         new = self.logs[stripe].append(received.packets, received.frames)
@@ -177,18 +182,23 @@ class Stripes:
         )
         self._feed.take(new)
 
-    def attached_to(self, stripe: Stripe, parent: NodeId, reply: Attached) -> None:
+    def hole(self, stripe: Stripe, first: int) -> int:
         """Conform to uplink.Membership."""
         newest, stripes = self.logs[stripe].newest, len(self.logs)
         expected = self._feed.head if newest is None else newest + stripes
+        if first > expected + MAX_JUMP:
+            raise BadMessageError(f"stream from {first} on, {expected} was asked for")
+        return max(0, first - expected) // stripes
+
+    def attached_to(self, stripe: Stripe, parent: NodeId, reply: Attached) -> None:
+        """Conform to uplink.Membership."""
         extra = self._extra(stripe)
         log.info("attached to %s from sequence number %d on", parent, reply.first, extra=extra)
-        if reply.first < expected + stripes:
+        if self.attached:
+            self._feed.complete()
+        hole = self.hole(stripe, reply.first)
+        if not hole or self._feed.skip_to(reply.first):
             return
-        if self._feed.stats.delivered == 0:
-            self._feed.skip_to(reply.first)
-            return
-        hole = (reply.first - expected) // stripes
         self.stats[stripe].holes += hole
         log.warning(
             "%s has nothing before %d: %d packets are missing",

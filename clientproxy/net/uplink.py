@@ -41,6 +41,9 @@ class Membership(Protocol):
     def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:
         """Take the data of a stripe from a parent."""
 
+    def hole(self, stripe: Stripe, first: int) -> int:
+        """Return how many packets are missing before `first`; BadMessageError if it is absurd."""
+
     def attached_to(self, stripe: Stripe, parent: NodeId, reply: Attached) -> None:
         """Note a new parent."""
 
@@ -76,6 +79,7 @@ class Uplink:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.heartbeat_bytes = 0
+        self._held_up = False
 
     # --- from the server proxy
 
@@ -182,7 +186,8 @@ class Uplink:
         """Send heartbeats to parents and give up silent ones. `seconds`: since the last time."""
         now = self._loop.time()
         # Who was held up itself has not read what the parents have sent meanwhile.
-        awake = seconds < SILENT_AFTER / 2
+        held_up = seconds >= SILENT_AFTER / 2
+        awake, self._held_up = self._held_up or not held_up, held_up
         for link in list(self._links.values()):
             if link.is_attached and awake and now - link.heard > SILENT_AFTER:
                 link.give_up("silent")
@@ -203,9 +208,15 @@ class Uplink:
 
     def accepted(self, link: ParentLink, reply: Attached) -> None:
         """Take a parent's yes."""
-        self._membership.attached_to(link.stripe, link.node, reply)
-        self.run(self.search.accepted(link.stripe, link.node, reply.first))
-        self._membership.path_changed(link.stripe, reply.path)
+        stripe, hole = link.stripe, self._membership.hole(link.stripe, reply.first)
+        now = self._loop.time()
+        commands = self.search.accepted(stripe, link.node, reply.first, hole=hole, now=now)
+        link.path = reply.path
+        if self.search.parent(stripe) == link.node:
+            self._membership.attached_to(stripe, link.node, reply)
+        self.run(commands)
+        if self.search.parent(stripe) == link.node:
+            self._membership.path_changed(stripe, reply.path)
 
     def sent_on(self, link: ParentLink, targets: Sequence[Candidate]) -> None:
         """Take a Redirect that answers Attach."""
@@ -237,8 +248,9 @@ class Uplink:
             case FrameType.HEARTBEAT:
                 link.heard_beat(Heartbeat.decode(body), self._loop.time())
             case FrameType.PATH:
+                link.path = decode_path(body)
                 if self.search.parent(link.stripe) == link.node:
-                    self._membership.path_changed(link.stripe, decode_path(body))
+                    self._membership.path_changed(link.stripe, link.path)
             case FrameType.REDIRECT:
                 self.redirected(link.stripe, link.node, decode_redirect(body).targets)
             case FrameType.END:
@@ -257,6 +269,7 @@ class Uplink:
             self._membership.parent_lost(link.stripe, link.node, reason)
         newest = self._membership.newest(link.stripe)
         commands = self.search.ended(link.stripe, link.node, reason, newest, self._loop.time())
-        if was_parent and self.search.parent(link.stripe) is None:
-            self._membership.path_changed(link.stripe, None)
+        if was_parent:
+            before = self._current(link.stripe)  # one that was about to be left
+            self._membership.path_changed(link.stripe, None if before is None else before.path)
         self.run(commands)

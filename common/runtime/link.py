@@ -238,10 +238,7 @@ class Listener:
             await asyncio.sleep(_LOOK_EVERY)
 
     def _accept(self) -> Link:
-        link = _Accepted(self._first(), self._links)
-        if len(self._links) >= MAX_LINKS:
-            asyncio.get_running_loop().call_soon(link.abort, "too many links")
-        return link
+        return _Accepted(self._first(), self._links)
 
 
 class _Accepted(Link):
@@ -255,6 +252,8 @@ class _Accepted(Link):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._links.add(self)
+        if len(self._links) > MAX_LINKS:
+            self.abort("too many links")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
@@ -269,8 +268,11 @@ class _Accepted(Link):
 async def connect(address: Address, handler: Handler, *, within: float = CONNECT_TIMEOUT) -> Link:
     """Open a link. Raises OSError (TimeoutError among them)."""
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(within):
-        _, link = await loop.create_connection(lambda: Link(handler), address.host, address.port)
+    try:
+        async with asyncio.timeout(within):
+            _, link = await loop.create_connection(lambda: Link(handler), *address)
+    except UnicodeError as error:  # a name that no resolver takes
+        raise OSError(f"{address.host!r} is no host name") from error
     return link
 
 

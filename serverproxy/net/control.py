@@ -37,7 +37,7 @@ from serverproxy.core.members import (
 )
 from serverproxy.core.membership import Membership
 from serverproxy.core.neighbours import message_as_seen, stripe_as_seen
-from serverproxy.net.dialback import dial_back
+from serverproxy.net.dialback import MAX_AT_ONCE, dial_back
 from serverproxy.net.feed import ChannelFeed
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class Control:
         self._nodes: dict[Link, NodeId] = {}
         self._arrivals: dict[NodeId, _Arrival] = {}
         self._ids = NodeIds()
+        self._dialling = asyncio.Semaphore(MAX_AT_ONCE)
         self._loop = asyncio.get_running_loop()
         feed.on_source = self._source
         feed.on_child_taken = self._child_taken
@@ -104,32 +105,27 @@ class Control:
         """Dial back beside the Offer, which waits a little for it."""
         addresses = [Address.parse(text, join.port) for text in join.advertise]
         addresses = addresses or [Address(link.peer.host, join.port)]
-        dialled = self._tasks.spawn(dial_back(addresses, join.nonce), name=f"dial {node}")
+        dialled = self._tasks.spawn(
+            dial_back(addresses, join.nonce, self._dialling), name=f"dial {node}"
+        )
         await asyncio.wait({dialled}, timeout=DIAL_BACK_WAIT)
         if link.closed or node not in self._arrivals:
             return
-        texts = tuple(map(str, addresses))
-        reachable = dialled.done() and dialled.result()
-        arrival = self._arrivals[node]
+        reached = dialled.result() if dialled.done() else ()
+        texts, arrival = tuple(map(str, reached)), self._arrivals[node]
         if arrival.rejoin is None:
-            self.handle(
-                Joined(
-                    node=node,
-                    addresses=texts if reachable else (),
-                    max_children=join.max_children,
-                )
-            )
+            self.handle(Joined(node=node, addresses=texts, max_children=join.max_children))
         else:
             self.handle(
                 Rejoined(
                     node=node,
-                    addresses=texts if reachable else (),
+                    addresses=texts,
                     max_children=join.max_children,
                     stripes=arrival.rejoin.stripes,
                 )
             )
-        if not reachable and await dialled:
-            self.handle(Reached(node, texts))
+        if not reached and (late := await dialled):
+            self.handle(Reached(node, tuple(map(str, late))))
 
     # --- the core's shell
 

@@ -10,26 +10,40 @@ from common.runtime.link import Idle, Link, connect
 
 DIAL_BACK_WITHIN = 3.0
 """Seconds that an address may take to connect, and to answer."""
+MAX_DIALLED = 3
+"""Addresses of one node that are dialled: any peer can name addresses that are not its own."""
+MAX_AT_ONCE = 32
+"""Nodes that are dialled back at the same time; the others wait and join without slots."""
 
 
-async def dial_back(addresses: Sequence[Address], nonce: str) -> bool:
-    """Return whether one of a node's addresses answers Hello with its nonce."""
-    for address in addresses:
-        answer = _HelloAnswer(asyncio.get_running_loop().create_future())
-        try:
-            link = await connect(address, answer, within=DIAL_BACK_WITHIN)
-        except OSError:
-            continue
-        link.send(Hello(version=VERSION, nonce=nonce))
-        try:
-            async with asyncio.timeout(DIAL_BACK_WITHIN):
-                if await answer.reply == nonce:
-                    return True
-        except TimeoutError:
-            pass
-        finally:
-            link.abort("answered")
-    return False
+async def dial_back(
+    addresses: Sequence[Address], nonce: str, at_once: asyncio.Semaphore
+) -> tuple[Address, ...]:
+    """Return the first of a node's addresses that answers Hello with its nonce; () if none does.
+
+    `at_once` is shared by all that are dialled back, `MAX_AT_ONCE` of them.
+    """
+    async with at_once:
+        for address in addresses[:MAX_DIALLED]:
+            if await _answers(address, nonce):
+                return (address,)
+    return ()
+
+
+async def _answers(address: Address, nonce: str) -> bool:
+    answer = _HelloAnswer(asyncio.get_running_loop().create_future())
+    try:
+        link = await connect(address, answer, within=DIAL_BACK_WITHIN)
+    except OSError:
+        return False
+    link.send(Hello(version=VERSION, nonce=nonce))
+    try:
+        async with asyncio.timeout(DIAL_BACK_WITHIN):
+            return await answer.reply == nonce
+    except TimeoutError:
+        return False
+    finally:
+        link.abort("answered")
 
 
 class _HelloAnswer(Idle):

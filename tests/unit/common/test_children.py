@@ -109,10 +109,19 @@ def test_a_newcomer_that_serves_takes_the_place_of_the_oldest_leaf_once_it_has_c
     children = parent(request("a"), request("b"))
     assert children.ask(interior("c"), ()) == Admit()
     assert children.free(S0) == -1
+    assert children.caught_up(A, S0) is None
     assert children.caught_up(C, S0) == A
     assert children.caught_up(C, S0) is None
     children.gone(A, S0)
     assert children.free(S0) == 0
+
+
+def test_a_leaf_that_lags_is_not_handed_to_a_newcomer_that_never_had_what_it_lacks() -> None:
+    """The newcomer is asked again at each heartbeat, and the first leaf that has all goes."""
+    children = parent(request("a"), request("b"), interior("c"))
+    assert children.caught_up(C, S0) is None
+    assert children.caught_up(B, S0) is None
+    assert children.caught_up(C, S0) == B
 
 
 def test_a_child_that_does_not_splice_displaces_nobody() -> None:
@@ -142,6 +151,7 @@ def test_a_second_newcomer_is_redirected_to_the_first() -> None:
 
 def test_a_leaf_that_was_redirected_and_stayed_may_be_asked_again() -> None:
     children = parent(request("a"), interior("b"), interior("c"))
+    children.caught_up(A, S0)
     assert children.caught_up(C, S0) == A
     children.gone(B, S0)
     assert children.ask(interior("d"), ()) == targets("c")
@@ -166,6 +176,8 @@ def test_a_newcomer_without_an_address_or_for_another_stripe_splices_nothing() -
 
 def test_above_a_hard_limit_the_leaf_goes_first() -> None:
     children = parent(request("a"), request("b"), spare=0)
+    assert isinstance(children.ask(interior("c"), ()), Refuse), "no leaf has all there is"
+    children.caught_up(A, S0)
     assert children.ask(interior("c"), ()) == Admit(dismiss=A)
     assert names(children) == [B, C]
     assert children.free(S0) == 0

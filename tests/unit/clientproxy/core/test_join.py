@@ -4,8 +4,18 @@ import random
 
 import pytest
 
-from clientproxy.core.join import ANSWER_WAIT, ASK_AGAIN, PROBE_WAIT, ParentSearch
-from clientproxy.core.joining import Ask, Command, Drop, LeaveParent, Probe, Tell
+from clientproxy.core.join import ParentSearch
+from clientproxy.core.joining import (
+    ANSWER_WAIT,
+    ASK_AGAIN,
+    PROBE_WAIT,
+    Ask,
+    Command,
+    Drop,
+    LeaveParent,
+    Probe,
+    Tell,
+)
 from common.errors import BadMessageError
 from common.fields import MAX_REDIRECTS, Candidate, LostReason
 from common.ids import ROOT, NodeId, Stripe
@@ -519,3 +529,28 @@ def test_whatever_happens_the_search_goes_on_and_its_timer_never_spins(seed: int
         deadline = search.next_deadline()
         assert deadline is None or deadline > now
         assert deadline is not None or search.parent(S0) is not None
+
+
+def test_a_parent_that_lacks_what_the_node_needs_is_passed_over_twice_then_taken() -> None:
+    """Another may still have it: first the other candidates, then the server proxy is asked."""
+    search = ParentSearch(1)
+    search.candidates(S0, nodes("a"), 1.0, 0.0)
+    assert search.accepted(S0, A, 50, hole=20, now=0.1) == [Drop(S0, A)]
+    assert search.parent(S0) is None
+    assert search.expire(NEWEST, 0.1) == [lost(None, "a", reason="refused")]
+    assert search.candidates(S0, nodes("b"), 1.0, 0.2) == [ask("b", "a", orphan=True)]
+    assert search.accepted(S0, B, 50, hole=20, now=0.3) == [Drop(S0, B)]
+    search.expire(NEWEST, 0.3)
+    search.candidates(S0, nodes("c"), 1.0, 0.4)
+    assert search.accepted(S0, C, 50, hole=20, now=0.5) == [report(C, 50)]
+    assert search.parent(S0) == C
+
+
+def test_a_move_to_a_parent_that_lacks_something_is_given_up() -> None:
+    """Make before break: the old parent still has it."""
+    search = attached("a")
+    search.redirected(S0, A, nodes("b"), 1.0)
+    for _ in range(5):
+        assert search.accepted(S0, B, 50, hole=1, now=1.1) == [Drop(S0, B)]
+        assert search.parent(S0) == A
+        search.redirected(S0, A, nodes("b"), 2.0)
