@@ -81,11 +81,6 @@ class ChannelFeed:
         now_us = self.now_us()
         self._append(self.numbering.marks(encode_body(stream), now_us))
         self.up = True
-        log.info(
-            "source is up: %s",
-            ", ".join(f"{track.kind} {track.codec}" for track in stream.tracks),
-            extra={"channel": self.name},
-        )
         self.on_source(True, "")
 
     def source_packets(self, packets: Sequence[SourcePacket]) -> None:

@@ -69,6 +69,7 @@ class Source:
                 reason = await self._try_ways()
                 if self._steady():
                     backoff.reset()
+                    self._told.clear()
                 delay = backoff.next(random.random())  # noqa: S311 - jitter, not a secret
                 self._down(reason, delay)
                 await asyncio.sleep(delay)

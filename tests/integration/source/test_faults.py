@@ -30,8 +30,12 @@ def source(url: str, watcher: Watcher, *, timeout: float = 5.0) -> Source:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the warnings and errors of the log."""
-    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    """Return the warnings and errors of the log, but for those of a busy loop."""
+    return [
+        one.getMessage()
+        for one in caplog.records
+        if one.levelno >= logging.WARNING and one.name != "asyncio"
+    ]
 
 
 async def failing(url: str, caplog: pytest.LogCaptureFixture, *, patience: float = 5.0) -> str:
@@ -234,6 +238,26 @@ async def test_a_source_is_lost_once_and_comes_back(
     assert reason in watcher.downs[0]
     assert [line for line in lines(caplog) if reason in line]
     assert pulled.stats.pulls == 2
+
+
+async def test_each_outage_of_a_steady_source_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    watcher = Watcher()
+    server = ScriptedServer()
+
+    async def play_and_hang_up(count: int) -> None:
+        await server.played(count)
+        await server.send(frame(0, packet(count)))
+        await watcher.until(lambda: len(watcher.ups) == count)
+        await asyncio.sleep(2.2)  # only then it is steady
+        server.hang_up()
+        await watcher.until(lambda: len(watcher.downs) == count)
+
+    async with serving(server), running(source(server.url, watcher).run):
+        await play_and_hang_up(1)
+        await play_and_hang_up(2)
+    assert len(lines(caplog)) == 2
+    assert caplog.text.count("is up: video H264, audio OPUS") == 2
 
 
 async def test_a_bye_on_one_track_of_two_is_not_the_end() -> None:
