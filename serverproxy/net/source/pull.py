@@ -28,6 +28,8 @@ from serverproxy.net.source.receiver import Receiver
 from serverproxy.net.source.target import Target
 from serverproxy.net.source.udp import UdpPair
 
+REQUEST_TIMEOUT = 8.0
+"""Seconds that the source has to take a connection, and to answer a request."""
 _REDIRECTS = (301, 302, 303, 305, 307, 308)
 _NO_AGGREGATE, _BAD_RANGE, _NO_SESSION = 459, 457, 454
 _REPORT_INTERVAL = 5.0
@@ -62,7 +64,7 @@ class Pull:
             target.url,
             target.credentials,
             tls=target.tls,
-            timeout=target.timeout,
+            timeout=REQUEST_TIMEOUT,
             on_lost=self._end,
         )
         self._connection.on_batch = intake.flush

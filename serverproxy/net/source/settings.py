@@ -19,4 +19,4 @@ class SourceSettings:
     fingerprint: str | None = None
     """SHA-256 of the source's certificate in hex: verified instead of name and issuer."""
     timeout: float = 5.0
-    """Seconds without an answer, or without RTP, after which the source counts as lost."""
+    """Seconds without RTP after which the source counts as lost."""

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from common import rtcp
-from serverproxy.net.source import Source, SourceSettings
+from serverproxy.net.source import Source, SourceSettings, pull
 from tests.integration.source.scripted import (
     SECONDS,
     Answer,
@@ -114,11 +114,29 @@ async def test_a_missing_password_is_asked_for(caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"])
 async def test_a_server_that_stalls_is_given_up(
-    method: str, caplog: pytest.LogCaptureFixture
+    method: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pull, "REQUEST_TIMEOUT", 1.0)
     async with serving(ScriptedServer(**{method: lambda _: None})) as server:
-        line = await failing(with_secret(server.url), caplog, patience=1.0)
+        line = await failing(with_secret(server.url), caplog)
     assert f"does not answer {method}" in line
+
+
+async def test_a_server_may_answer_more_slowly_than_silence_is_borne(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """`source_timeout` bounds the silence of a source that plays, not the time of an answer."""
+    server = ScriptedServer(DESCRIBE=lambda _: None)
+    watcher = Watcher()
+    async with serving(server), running(source(server.url, watcher, timeout=0.5).run):
+        await server.until(lambda: bool(server.asked("DESCRIBE")))
+        await asyncio.sleep(1.5)
+        (asked,) = server.asked("DESCRIBE")
+        asked.writer.write(server.usual(asked))
+        await server.played()
+        await server.send(frame(0, packet(1)))
+        await watcher.until(lambda: len(watcher.ups) == 1)
+    assert lines(caplog) == []
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE", "PLAY"])
@@ -175,13 +193,14 @@ async def test_an_unknown_host_is_said(
 
 
 async def test_a_port_that_takes_and_says_nothing_is_given_up(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pull, "REQUEST_TIMEOUT", 1.0)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         url = with_secret(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x")
-        assert "does not answer OPTIONS" in await failing(url, caplog, patience=1.0)
+        assert "does not answer OPTIONS" in await failing(url, caplog)
 
 
 def bye(ssrc: int) -> bytes:
@@ -200,8 +219,9 @@ def bye(ssrc: int) -> bytes:
     ],
 )
 async def test_a_source_is_lost_once_and_comes_back(
-    loss: str, reason: str, caplog: pytest.LogCaptureFixture
+    loss: str, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pull, "REQUEST_TIMEOUT", 2.0)
     watcher = Watcher()
     server = ScriptedServer()
     if loss in ("keep-alive", "forgotten"):
