@@ -53,6 +53,10 @@ class NoMediaError(SourceError):
     """The source plays, but no RTP comes."""
 
 
+class NoAnswerError(SourceError):
+    """The source left a request unanswered."""
+
+
 def explain(error: RTSPError, method: str, url: SourceUrl, *, has_password: bool) -> SourceError:
     """Return a failed request or connection as an error whose text is one line for the log."""
     place = f"{url.host}:{url.port}"
@@ -60,7 +64,7 @@ def explain(error: RTSPError, method: str, url: SourceUrl, *, has_password: bool
         status = error.response.status
         return StatusError(status, _status(status, error.response.status_msg, method, has_password))
     if isinstance(error, RTSPTimeoutError):
-        return SourceError(
+        return NoAnswerError(
             f"{place} does not answer {method}: is it an RTSP server, is it healthy?"
         )
     cause = error.__cause__

@@ -24,6 +24,7 @@ from serverproxy.core.transport import (
 from serverproxy.net.source.connection import SourceConnection, header
 from serverproxy.net.source.faults import NoMediaError, RedirectedError, StatusError, explain
 from serverproxy.net.source.intake import Intake
+from serverproxy.net.source.keepalive import keep_alive
 from serverproxy.net.source.receiver import Receiver
 from serverproxy.net.source.target import Target
 from serverproxy.net.source.udp import UdpPair
@@ -31,7 +32,7 @@ from serverproxy.net.source.udp import UdpPair
 REQUEST_TIMEOUT = 8.0
 """Seconds that the source has to take a connection, and to answer a request."""
 _REDIRECTS = (301, 302, 303, 305, 307, 308)
-_NO_AGGREGATE, _BAD_RANGE, _NO_SESSION = 459, 457, 454
+_NO_AGGREGATE, _BAD_RANGE = 459, 457
 _REPORT_INTERVAL = 5.0
 _MOST_KEEP_ALIVE_INTERVAL = 25.0
 _TEARDOWN_TIMEOUT = 1.0
@@ -246,20 +247,20 @@ class Pull:
                 self._connection.send_packet(lane.rtcp_channel, packet)
 
     async def _keep_alive(self) -> None:
-        """Tell the server now and then that we are there; end the pull if it does not answer."""
-        method = "GET_PARAMETER" if "GET_PARAMETER" in self._public.upper() else "OPTIONS"
-        while True:
-            await asyncio.sleep(min(self._session_timeout / 2, _MOST_KEEP_ALIVE_INTERVAL))
-            try:
-                await self._request(method, self._aggregate)
-            except StatusError as error:
-                if error.status == _NO_SESSION:
-                    self._end("keep-alive failed: the source has forgotten the session (454)")
-                    return
-                method = "OPTIONS"
-            except SourceError as error:
-                self._end(f"keep-alive failed: {error}")
-                return
+        """Tell the server now and then that we are there; end the pull if that fails."""
+        interval = min(self._session_timeout / 2, _MOST_KEEP_ALIVE_INTERVAL)
+
+        def plays() -> bool:
+            newest = max((lane.receiver.last_rtp or 0.0 for lane in self._lanes), default=0.0)
+            return self._loop.time() - newest <= interval
+
+        reason = await keep_alive(
+            lambda method: self._request(method, self._aggregate),
+            plays,
+            method="GET_PARAMETER" if "GET_PARAMETER" in self._public.upper() else "OPTIONS",
+            interval=interval,
+        )
+        self._end(reason)
 
     async def _close(self) -> None:
         try:

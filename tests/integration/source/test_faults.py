@@ -232,7 +232,7 @@ async def test_a_source_is_lost_once_and_comes_back(
         server.answers["GET_PARAMETER"] = lambda _: None
     if loss == "forgotten":
         server.answers["GET_PARAMETER"] = lambda one: one.reply("454 Session Not Found")
-    timeout = 5.0 if loss in ("bye", "hang up", "announce") else 1.5
+    timeout = 1.5 if loss == "silence" else SECONDS
     async with serving(server):
         pulled = source(server.url, watcher, timeout=timeout)
         async with running(pulled.run):
@@ -246,7 +246,7 @@ async def test_a_source_is_lost_once_and_comes_back(
                 await server.send(frame(3, bye(2)))
             elif loss == "announce":
                 await server.send(b"ANNOUNCE * RTSP/1.0\r\nCSeq: 9\r\n\r\n")
-            while not watcher.downs and loss in ("keep-alive", "forgotten"):
+            while not watcher.downs and loss == "forgotten":
                 await server.send(frame(0, packet(2)))
                 await asyncio.sleep(0.05)
             await watcher.until(lambda: bool(watcher.downs))
@@ -258,6 +258,30 @@ async def test_a_source_is_lost_once_and_comes_back(
     assert reason in watcher.downs[0]
     assert [line for line in lines(caplog) if reason in line]
     assert pulled.stats.pulls == 2
+
+
+@pytest.mark.parametrize("refusal", [None, "501 Not Implemented", "400 Bad Request"])
+async def test_a_source_that_plays_on_without_answers_to_keep_alives_is_kept(
+    refusal: str | None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "REQUEST_TIMEOUT", 0.5)
+    watcher = Watcher()
+    server = ScriptedServer()
+    server.answers["SETUP"] = lambda one: one.reply(
+        Session="17;timeout=2", Transport=one.headers["transport"]
+    )
+    server.answers["GET_PARAMETER"] = lambda one: one.reply(refusal) if refusal else None
+    async with serving(server), running(source(server.url, watcher).run):
+        await server.played()
+        server.answers["OPTIONS"] = server.answers["GET_PARAMETER"]
+        number = 0
+        while len(server.asked("OPTIONS")) < 4:
+            number += 1
+            await server.send(frame(0, packet(number)))
+            await asyncio.sleep(0.02)
+    assert watcher.downs == []
+    assert len(server.asked("GET_PARAMETER")) == 1
+    assert len([line for line in lines(caplog) if "keep-alive" in line]) == 1
 
 
 async def test_each_outage_of_a_steady_source_is_told(caplog: pytest.LogCaptureFixture) -> None:
