@@ -10,6 +10,8 @@ from serverproxy.net.source.faults import NoAnswerError, StatusError
 log = logging.getLogger(__name__)
 
 _NO_SESSION = 454
+_SPARE = "OPTIONS"
+"""The method that every server has to know (RFC 2326, 10.1)."""
 
 
 async def keep_alive(
@@ -22,7 +24,8 @@ async def keep_alive(
     """Ask every `interval` seconds until the session is lost; return why it is.
 
     `ask` sends a request of a method, `plays` says whether RTP flows: where it does, a server that
-    leaves keep-alives unanswered is lived with. One that refuses them is asked by OPTIONS.
+    leaves keep-alives unanswered is lived with. After the first that fails OPTIONS goes out at
+    once, since the server may count nothing else before the session's timeout.
     """
     loop = asyncio.get_running_loop()
     told = False
@@ -31,16 +34,19 @@ async def keep_alive(
         due = max(due + interval, loop.time())
         await asyncio.sleep(due - loop.time())
         try:
-            await ask(method)
+            async with asyncio.timeout(interval / 2):
+                await ask(method)
             continue
         except StatusError as error:
             why, lost = str(error), error.status == _NO_SESSION
-        except NoAnswerError as error:
-            why, lost = str(error), not plays()
+        except (NoAnswerError, TimeoutError):
+            why, lost = f"the source does not answer {method}", not plays()
         except SourceError as error:
             why, lost = str(error), True
         if lost:
             return f"keep-alive failed: {why}"
         if not told:
             log.warning("keep-alive failed, the session goes on: %s", why)
-        told, method = True, "OPTIONS"
+        if method != _SPARE:
+            due = loop.time() - interval
+        told, method = True, _SPARE
