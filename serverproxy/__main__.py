@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--listen", metavar="HOST:PORT", help="overlay port for nodes [:7854]")
     run.add_argument(
-        "--http", metavar="HOST:PORT", help="metrics, status API and page [127.0.0.1:9854]"
+        "--http", metavar="HOST:PORT", help="metrics, health and status API [127.0.0.1:9854]"
     )
     cli.check_command(commands)
     return parser

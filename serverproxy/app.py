@@ -97,8 +97,9 @@ class ServerProxy:
         return detail(self.channels[name]) if name in self.channels else None
 
     def _ready(self) -> tuple[bool, str]:
-        down = sorted(name for name, channel in self.channels.items() if not channel.feed.up)
-        return not down, f"no source yet: {', '.join(down)}"
+        """One source is enough: a camera that is down must not take the others with it."""
+        up = any(channel.feed.up for channel in self.channels.values())
+        return up, f"no source is up: {', '.join(sorted(self.channels)) or 'no channel'}"
 
 
 async def run(config: ServerConfig, stop: Stop) -> None:

@@ -122,7 +122,7 @@ class ServerConfig(Settings):
     listen: ListenAddress = Address("", OVERLAY_PORT)
     """Where nodes come to; host '' is all addresses."""
     http: ListenAddress = Address("127.0.0.1", HTTP_PORT)
-    """Metrics, health, status API and status page."""
+    """Metrics, health and status API."""
     advertise: Annotated[tuple[PeerAddress, ...], Field(max_length=8)] = ()
     """Addresses at which nodes reach the server proxy; port 0 is the port of `listen`."""
     log_level: LogLevel = "info"

@@ -167,3 +167,15 @@ def _throw(address: str, text: bytes) -> None:
                 pass
         except OSError:
             pass  # it may close before it has read everything, or keep an HTTP link for a while
+
+
+def test_one_camera_that_is_down_does_not_take_the_others_with_it(tmp_path: Path) -> None:
+    """/readyz says yes with one source of two; the API tells which is down, and why."""
+    channels = {CHANNEL: "testcard:", "dark": f"rtsp://127.0.0.1:{free_port()}/live"}
+    server = ServerProxy(tmp_path, channels)
+    server.wait_ready()
+    listed = server.api("channels")["channels"]
+    assert isinstance(listed, list)
+    states = {one["name"]: one["source_up"] for one in listed if isinstance(one, dict)}
+    assert states == {CHANNEL: True, "dark": False}
+    server.stop()
