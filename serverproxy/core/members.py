@@ -1,11 +1,14 @@
 """What happens to the members of a channel, and what `Membership` says is to be done."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from common.fields import StripeCandidates, StripeState
 from common.ids import NodeId, Stripe
 from common.messages import FromNode, Message
+
+AUTO_SLOTS_PER_STRIPE = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +115,14 @@ class MembershipStats:
 
     joins: dict[str, int] = field(default_factory=lambda: {"ok": 0, "full": 0})
     parents_lost: dict[str, int] = field(default_factory=dict)
+
+
+def slots_of(
+    max_children: int | None, addresses: Collection[str], stripes: int
+) -> tuple[int, bool]:
+    """Return a node's slots and whether they are a hard limit: none for one nobody can reach."""
+    if not addresses:
+        return 0, True
+    if max_children is not None:
+        return max_children, True
+    return max(2, int(AUTO_SLOTS_PER_STRIPE * stripes + 0.5)), False

@@ -10,7 +10,7 @@ Rules
 4. An orphan is never refused: without a place it is told when to ask again.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 from common.fields import Candidate, StripeCandidates
@@ -41,10 +41,10 @@ from serverproxy.core.members import (
     Rejoined,
     Send,
     Told,
+    slots_of,
 )
 from serverproxy.core.tree import Move, Placement, ServeNow, TreeError, Trees
 
-AUTO_SLOTS_PER_STRIPE = 1.5
 ASK_AGAIN = 0.3
 """Seconds after which an orphan without a place asks again."""
 SETTLE_EVERY = 1.0
@@ -103,17 +103,9 @@ class Membership:
 
     # --- joining
 
-    def slots(self, max_children: int | None, addresses: Collection[str]) -> tuple[int, bool]:
-        """Return a node's slots and whether they are a hard limit."""
-        if not addresses:
-            return 0, True
-        if max_children is not None:
-            return max_children, True
-        return max(2, int(AUTO_SLOTS_PER_STRIPE * self._stripes + 0.5)), False
-
     def _join(self, event: Joined) -> list[Command]:
         node = event.node
-        slots, hard = self.slots(event.max_children, event.addresses)
+        slots, hard = slots_of(event.max_children, event.addresses, self._stripes)
         self.trees.add(node, slots=slots, hard_limit=hard)
         placements = self.trees.join(node)
         if placements is None:
@@ -138,7 +130,7 @@ class Membership:
         node, known = event.node, self.members.get(event.node)
         # A dial-back that is late says nothing yet: what was reached before can be reached.
         addresses = event.addresses or (() if known is None else known.addresses)
-        slots, hard = self.slots(event.max_children, addresses)
+        slots, hard = slots_of(event.max_children, addresses, self._stripes)
         if known is not None:
             known.away_since = None
             known.addresses = addresses
@@ -160,7 +152,7 @@ class Membership:
         if member is None or member.addresses == addresses or not addresses:
             return []
         member.addresses = addresses
-        slots, hard = self.slots(member.max_children, addresses)
+        slots, hard = slots_of(member.max_children, addresses, self._stripes)
         self.trees.set_slots(node, slots, hard_limit=hard)
         return [self._serve(node)]
 

@@ -24,7 +24,7 @@ async def keep_alive(
     """Ask every `interval` seconds until the session is lost; return why it is.
 
     `ask` sends a request of a method, `plays` says whether RTP flows: where it does, a server that
-    leaves keep-alives unanswered is lived with. After the first that fails OPTIONS goes out at
+    leaves them unanswered is lived with. After the first that fails OPTIONS goes out at
     once, since the server may count nothing else before the session's timeout.
     """
     loop = asyncio.get_running_loop()
