@@ -34,8 +34,8 @@ def run_command(commands: "Commands[Parser]", examples: str) -> Parser:
     run = commands.add_parser(
         "run",
         help="run the daemon in the foreground",
-        description="Run the daemon in the foreground; SIGTERM or Ctrl-C ends it; SIGHUP takes the log"
-        " level anew."
+        description="Run the daemon in the foreground; SIGTERM or Ctrl-C ends it; SIGHUP takes"
+        " the log level anew."
         " Flags win over the file, the file over the defaults.",
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
