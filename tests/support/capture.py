@@ -129,16 +129,29 @@ def captures(sessions: Sequence[tuple[str, Transport]], seconds: float) -> list[
 
 
 def _overlap(a: Sequence[RtpPacket], b: Sequence[RtpPacket]) -> tuple[int, int] | None:
-    """Find the indices where both begin to show the same packets."""
+    """Find the indices where both begin to show the same packets.
+
+    A clip that loops repeats its packets: what comes once only is looked for first.
+    """
     places: dict[tuple[str, int, bool], list[int]] = {}
     for i, packet in enumerate(a):
         places.setdefault(packet.payload, []).append(i)
-    for j, packet in enumerate(b):
-        for i in places.get(packet.payload, []):
-            length = min(8, len(a) - i, len(b) - j)
-            if length >= 2 and all(a[i + k].payload == b[j + k].payload for k in range(length)):
-                return i, j
+    once = {payload: found for payload, found in places.items() if len(found) == 1}
+    for known in (once, places):
+        for j, packet in enumerate(b):
+            for i in known.get(packet.payload, []):
+                length = min(8, len(a) - i, len(b) - j)
+                if length >= 2 and all(a[i + k].payload == b[j + k].payload for k in range(length)):
+                    return _first_of_run(a, b, i, j)
     return None
+
+
+def _first_of_run(
+    a: Sequence[RtpPacket], b: Sequence[RtpPacket], i: int, j: int
+) -> tuple[int, int]:
+    while i and j and a[i - 1].payload == b[j - 1].payload:
+        i, j = i - 1, j - 1
+    return i, j
 
 
 def _compare_track(
