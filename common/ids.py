@@ -11,7 +11,6 @@ Stripe = NewType("Stripe", int)
 ROOT = NodeId("root")
 """The server proxy in every tree of its channels."""
 
-MAX_STRIPES = 16
 MAX_PORT = 65_535
 
 

@@ -277,4 +277,3 @@ FromProbed: TypeAlias = HelloReply | Refused
 """What a node answers to Hello."""
 FromProber: TypeAlias = Attach | Probe
 """What may follow a Probe on its link."""
-AnyMessage: TypeAlias = Message
