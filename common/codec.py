@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from common.errors import BadMessageError, VersionError
-from common.fields import EndFrame, Part, Path, RedirectFrame, Stream
+from common.fields import EndFrame, Part, Path, RedirectFrame, ServeFrame, Stream
 from common.messages import (
     VERSION,
     First,
@@ -90,6 +90,7 @@ decode_path: Decoder[Path] = Decoder(Path, MAX_PATH_BYTES)
 decode_stream: Decoder[Stream] = Decoder(Stream)
 decode_redirect: Decoder[RedirectFrame] = Decoder(RedirectFrame)
 decode_end: Decoder[EndFrame] = Decoder(EndFrame)
+decode_serve: Decoder[ServeFrame] = Decoder(ServeFrame)
 
 
 def encode_body(part: Part | Path) -> bytes:

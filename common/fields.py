@@ -43,7 +43,9 @@ AddressText: TypeAlias = Annotated[
 Addresses: TypeAlias = Annotated[tuple[AddressText, ...], Meta(max_length=8)]
 LostReason: TypeAlias = Literal["closed", "silent", "slow", "refused", "loop", "end"]
 """Why a link ended, or a candidate did not become a parent: also a metric label."""
-EndReason: TypeAlias = Literal["bye", "moved", "left", "too_slow", "restarted", "ended"]
+EndReason: TypeAlias = Literal[
+    "bye", "moved", "left", "too_slow", "restarted", "ended", "full", "loop", "detached"
+]
 """Why a side ends a stripe link in good order."""
 NodeNames: TypeAlias = Annotated[tuple[NodeName, ...], Meta(max_length=1000)]
 
@@ -139,6 +141,8 @@ class StripeReport(Part, frozen=True):
     lag: U64
     """Sequence numbers between the parent's newest and the node's own."""
     children: NodeNames
+    standby: NodeName | None = None
+    """Second parent that is ready to take over."""
 
 
 class PathEntry(Part, frozen=True):
@@ -155,6 +159,14 @@ class RedirectFrame(Part, frozen=True):
     """Body of a REDIRECT frame: leave me for one of these."""
 
     targets: Annotated[tuple[Candidate, ...], Meta(max_length=MAX_CANDIDATES)]
+
+
+class ServeFrame(Part, frozen=True):
+    """Body of a SERVE frame: what Attach said of the child's own room is this now."""
+
+    serve: StripeNumber | None
+    slots: Slots
+    addresses: Addresses
 
 
 class EndFrame(Part, frozen=True):

@@ -17,6 +17,7 @@ HEADER_BYTES = HEADER.size
 PREFIX = struct.Struct("!IB")
 PREFIX_BYTES = PREFIX.size
 _HEARTBEAT = struct.Struct("!QQQQ?")
+_RESUME = struct.Struct("!Q")
 MAX_PAYLOAD_BYTES = 65_535
 NUMBER_BITS = 62
 """Sequence numbers and microseconds need no more bits: their sums and successors fit messages."""
@@ -36,6 +37,7 @@ class FrameType(enum.IntEnum):
     RESUME = 7
     STANDBY = 8
     BYE = 9
+    SERVE = 10
 
 
 FLAG_RTCP = 1
@@ -81,6 +83,21 @@ class Heartbeat(NamedTuple):
         if (beat.newest | beat.keyframe | beat.time_us | beat.echo_us) >> NUMBER_BITS:
             raise BadFrameError(f"heartbeat with a number of more than {NUMBER_BITS} bits")
         return beat
+
+
+def encode_resume(seq: int) -> bytes:
+    """Return a RESUME frame: upwards the sequence number wanted, downwards the first to come."""
+    return encode_control(FrameType.RESUME, _RESUME.pack(seq))
+
+
+def decode_resume(body: bytes) -> int:
+    """Return the sequence number of a RESUME frame's body; raises BadFrameError."""
+    if len(body) != _RESUME.size:
+        raise BadFrameError(f"RESUME of {len(body)} bytes")
+    seq: int = _RESUME.unpack(body)[0]
+    if seq >> NUMBER_BITS:
+        raise BadFrameError(f"RESUME with a number of more than {NUMBER_BITS} bits")
+    return seq
 
 
 class Received(NamedTuple):

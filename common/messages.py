@@ -110,6 +110,9 @@ class AttachedReport(Message, frozen=True, tag="Attached"):
     stripe: StripeNumber
     parent: NodeName
     first: U64
+    lost: NodeName | None = None
+    """The parent before this one, if its link ended or went silent: the standby took over."""
+    reason: LostReason | None = None
 
 
 class DetachedReport(Message, frozen=True, tag="Detached"):
@@ -143,6 +146,14 @@ class Candidates(Message, frozen=True, tag="Candidates"):
 
     parents: StripeCandidates
     retry_after: Pause = 1.0
+
+
+class Standby(Message, frozen=True, tag="Standby"):
+    """Hold a link with the first of these that takes it: the parent to be, should yours fail."""
+
+    stripe: StripeNumber
+    candidates: Annotated[tuple[Candidate, ...], Meta(max_length=MAX_CANDIDATES)]
+    """Nearer to the root than the node. None: what the path of the parent says is good enough."""
 
 
 class Redirect(Message, frozen=True, tag="Redirect"):
@@ -249,7 +260,7 @@ class Attach(Message, frozen=True, tag="Attach"):
     orphan: bool
     """The child lost its parent and may take one slot too many."""
     active: bool = True
-    """False: a standby."""
+    """False: as a standby, which is fed nothing but heartbeats until it asks with RESUME."""
     visited: NodeNames = ()
 
 
@@ -269,7 +280,9 @@ First: TypeAlias = Join | Rejoin | Attach | Probe | Hello
 """What a link may begin with."""
 FromNode: TypeAlias = AttachedReport | DetachedReport | ParentLost | ChildLost | Report | Leave
 """What follows Join or Rejoin on the control link, from the node."""
-FromServer: TypeAlias = Offer | Candidates | Redirect | Serve | Clock | Announce | Closed | Refused
+FromServer: TypeAlias = (
+    Offer | Candidates | Standby | Redirect | Serve | Clock | Announce | Closed | Refused
+)
 """What the server proxy sends on the control link."""
 FromParent: TypeAlias = ProbeReply | Attached | Redirect | Refused
 """What a candidate answers."""

@@ -24,6 +24,7 @@ from common.codec import (
     decode_from_server,
     decode_path,
     decode_redirect,
+    decode_serve,
     decode_stream,
     encode_body,
     encode_message,
@@ -38,8 +39,10 @@ from common.frame import (
     FrameReader,
     FrameType,
     Heartbeat,
+    decode_resume,
     encode,
     encode_control,
+    encode_resume,
 )
 from common.messages import VERSION, Leave, Message
 
@@ -68,7 +71,7 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     **dict.fromkeys(["AttachedReport", "DetachedReport", "ParentLost"], decode_from_node),
     **dict.fromkeys(["ChildLost", "Report", "Leave"], decode_from_node),
     **dict.fromkeys(["Offer", "Candidates", "Redirect", "Serve", "Clock"], decode_from_server),
-    **dict.fromkeys(["Announce", "Closed", "Refused"], decode_from_server),
+    **dict.fromkeys(["Announce", "Closed", "Refused", "Standby"], decode_from_server),
     **dict.fromkeys(["ProbeReply", "Attached"], decode_from_parent),
     "HelloReply": decode_from_probed,
 }
@@ -254,6 +257,10 @@ def test_an_example_of_a_frame_of_the_link_decodes_and_encodes(kind: FrameType) 
             assert encode_body(decode_redirect(body)) == body
         case FrameType.END | FrameType.BYE:
             assert encode_body(decode_end(body)) == body
+        case FrameType.RESUME:
+            assert encode_resume(decode_resume(body)) == HEX[kind.name]
+        case FrameType.SERVE:
+            assert encode_body(decode_serve(body)) == body
         case _:
             assert body == b""
 

@@ -90,7 +90,7 @@ def test_an_incomplete_frame_waits_for_its_rest() -> None:
         (b"\0\0\0\1\1", "frame type 1 of 1 bytes"),
         (b"\0\0\0\x12\2" + bytes(17), "frame type 2 of 18 bytes"),
         (b"\0\0\0\x13\0" + bytes(18), "frame type 0 of 19 bytes"),
-        (b"\0\0\0\1\x0a", "unknown frame type 10"),
+        (b"\0\0\0\1\x0b", "unknown frame type 11"),
         (b"\0\0\0\1\xff", "unknown frame type 255"),
     ],
 )
