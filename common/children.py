@@ -8,14 +8,20 @@ Rules
    limit nobody comes in before the leaf has been sent away.
 3. Without one, an orphan may be the one excess of an `auto` node.
 4. All others are redirected to the children that serve this stripe, or refused as full.
+5. A standby takes no slot. When it resumes it is an orphan that asks: rules 1 to 4.
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from common.fields import MAX_CANDIDATES, Candidate
+import msgspec
+
+from common.fields import MAX_CANDIDATES, Candidate, ServeFrame
 from common.ids import NodeId, Stripe
 from common.messages import Attach
+
+MAX_STANDBYS = 64
+"""Nodes for which one parent stands by, in all stripes together; more are refused."""
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ class Children:
         self.slots = slots
         self._spare, self._per_stripe = spare, per_stripe
         self._children: dict[tuple[Stripe, NodeId], Child] = {}
+        self._standbys: dict[tuple[Stripe, NodeId], Attach] = {}
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._children.values()))
@@ -91,8 +98,7 @@ class Children:
         stripe, node = Stripe(request.stripe), NodeId(request.node)
         if node in path:
             return Refuse("loop", "you are among my ancestors in this stripe")
-        serves = request.serve == stripe and bool(request.addresses)
-        child = Child(node, stripe, request.slots if serves else 0, request.addresses)
+        child = Child(node, stripe, _slots(request, stripe), request.addresses)
         if (stripe, node) in self._children or self.free(stripe) > 0:
             return self._take(child)
         if self.slots and (taken := self._squeeze(child, request)):
@@ -101,6 +107,34 @@ class Children:
         if not targets:
             return Refuse("full", "no slot is free, and no child could take you")
         return SendAway(tuple(map(candidate, targets[:MAX_CANDIDATES])))
+
+    def hold(self, request: Attach, path: Collection[NodeId]) -> Admit | Refuse:
+        """Decide whether to stand by for a node; `path`: own ancestors."""
+        key = (Stripe(request.stripe), NodeId(request.node))
+        if key[1] in path:
+            return Refuse("loop", "you are among my ancestors in this stripe")
+        if key in self._children:
+            return Refuse("bad_request", "you are my child in this stripe")
+        if key not in self._standbys and len(self._standbys) >= MAX_STANDBYS:
+            return Refuse("full", f"I stand by for {MAX_STANDBYS} nodes already")
+        self._standbys[key] = request
+        return Admit()
+
+    def resume(
+        self, node: NodeId, stripe: Stripe, path: Collection[NodeId]
+    ) -> Admit | SendAway | Refuse:
+        """Decide on the RESUME of a node that is held; admitted, it is a child from now on."""
+        request = self._standbys[stripe, node]
+        return self.ask(msgspec.structs.replace(request, orphan=True), path)
+
+    def served(self, node: NodeId, stripe: Stripe, now: ServeFrame) -> None:
+        """Note that a child, or a node that is held, serves another stripe now."""
+        if (request := self._standbys.get((stripe, node))) is not None:
+            self._standbys[stripe, node] = msgspec.structs.replace(
+                request, serve=now.serve, slots=now.slots, addresses=now.addresses
+            )
+        if (child := self._children.get((stripe, node))) is not None:
+            child.slots, child.addresses = _slots(now, stripe), now.addresses
 
     def _squeeze(self, child: Child, request: Attach) -> Admit | None:
         """Take one more than there are slots, if that is legal."""
@@ -139,8 +173,9 @@ class Children:
             child.leaving = False
 
     def gone(self, node: NodeId, stripe: Stripe) -> None:
-        """Note that a child's link ended."""
+        """Note that the link of a child, or of a node that is held, ended."""
         self._children.pop((stripe, node), None)
+        self._standbys.pop((stripe, node), None)
 
     def target(self, node: NodeId, stripe: Stripe) -> Candidate | None:
         """Return a child as the target of a redirect."""
@@ -149,11 +184,17 @@ class Children:
 
     def _take(self, child: Child) -> Admit:
         self._children[child.stripe, child.node] = child
+        self._standbys.pop((child.stripe, child.node), None)
         return Admit()
 
     def _leaf(self, stripe: Stripe) -> Child | None:
         leaves = [one for one in self.of(stripe) if one.leaf and not one.leaving]
         return min(leaves, key=lambda one: not one.fresh, default=None)
+
+
+def _slots(said: Attach | ServeFrame, stripe: Stripe) -> int:
+    """Return the slots that a child has for a stripe."""
+    return said.slots if said.serve == stripe and said.addresses else 0
 
 
 def candidate(child: Child) -> Candidate:

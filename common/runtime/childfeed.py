@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from common.codec import encode_body
 from common.fields import EndFrame, EndReason, Part, Path, PathEntry
-from common.frame import HEADER_BYTES, FrameType, Heartbeat, encode_control
+from common.frame import HEADER_BYTES, FrameType, Heartbeat, encode_control, encode_resume
 from common.ids import NodeId, Stripe
 from common.runtime.link import Link
 from common.stripelog import StripeLog
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_AFTER_US = 100_000
 """A link that has sent nothing for this long sends a heartbeat."""
+STANDBY_HEARTBEAT_AFTER_US = 1_000_000
+"""The same for a link that only stands by."""
 SILENT_AFTER = 10.0
 """Seconds after which a child that says nothing is given up."""
 BURST_BYTES = 256 << 10
@@ -80,7 +82,7 @@ class ChildFeed:
 
     New frames go out as soon as they are there once the child is `live`; before that it catches
     up with a bounded share each tick. A child that falls off the tail of the log is skipped
-    forward, and the second time within `SKIP_WINDOW` detached.
+    forward, and the second time within `SKIP_WINDOW` detached. A standby gets heartbeats only.
     """
 
     def __init__(
@@ -94,6 +96,8 @@ class ChildFeed:
         start: int,
     ) -> None:
         """Begin at sequence number `start`."""
+        self.standby = False
+        """It is held, not fed, until it resumes."""
         self.link, self.node, self.stripe, self.cursor = link, place.node, place.stripe, start
         self.live = False
         """It has all there is, but for what its link does not take yet."""
@@ -108,8 +112,15 @@ class ChildFeed:
         self._skipped_at: float | None = None
         self._loop = asyncio.get_running_loop()
 
+    def resume(self, start: int, first: int) -> None:
+        """Feed a node that was held, from `start` on; say that `first` is the first to come."""
+        self.standby, self.cursor = False, start
+        self._write_control(encode_resume(first))
+
     def feed(self) -> None:
         """Write what there is."""
+        if self.standby:
+            return
         if self.live:
             self._write(LIVE_BYTES)
         elif self._budget > 0:
@@ -117,14 +128,16 @@ class ChildFeed:
 
     def catch_up(self, seconds: float) -> None:
         """Give a child that is behind its share of `seconds`."""
-        if not self.live:
+        if not self.live and not self.standby:
             share = int(CATCH_UP_RATE * self._log.rate_bytes * seconds)
             self._budget = max(LEAST_SHARE_BYTES, share)
             self.feed()
 
     def send(self, kind: FrameType, body: Part | Path) -> None:
         """Write a frame of the link itself."""
-        data = encode_control(kind, encode_body(body))
+        self._write_control(encode_control(kind, encode_body(body)))
+
+    def _write_control(self, data: bytes) -> None:
         self.link.write(data)
         self._stats.control_bytes += len(data)
 
@@ -139,13 +152,14 @@ class ChildFeed:
         self._peer_us = beat.time_us - self._now_us()
         return self.live and (self._log.newest is None or beat.newest + 1 >= self.cursor)
 
-    def beat(self) -> None:
+    def beat(self, *, at_once: bool = False) -> None:
         """Send a heartbeat if nothing has been sent for a while; give up a silent child."""
         now_us = self._now_us()
         if self._loop.time() - self.link.heard > SILENT_AFTER:
             self.reason = "silent"
             self.link.abort("silent")
-        if now_us - self._sent_us < HEARTBEAT_AFTER_US or self.link.paused:
+        after_us = STANDBY_HEARTBEAT_AFTER_US if self.standby else HEARTBEAT_AFTER_US
+        if (now_us - self._sent_us < after_us and not at_once) or self.link.paused:
             return
         data = Heartbeat(
             newest=self._log.newest or 0,

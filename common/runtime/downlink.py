@@ -9,10 +9,10 @@ import logging
 from collections.abc import Sequence
 
 from common.children import Admit, Children, Refuse, SendAway, candidate
-from common.codec import decode_end, decode_from_prober
+from common.codec import decode_end, decode_from_prober, decode_serve
 from common.errors import BadFrameError
 from common.fields import MAX_CANDIDATES, Candidate, EndReason, PathEntry, RedirectFrame
-from common.frame import FrameType, Heartbeat, Received
+from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Message, Probe, ProbeReply, Redirect, Refused
 from common.runtime.childfeed import ChildFeed, DownlinkStats, Place, Upstream
@@ -84,12 +84,12 @@ class Downlink(Idle):
         if path is None:
             self._refuse(link, "detached", "I have no parent in this stripe myself")
             return
-        match self.children.ask(request, {NodeId(entry.node) for entry in path}):
+        ancestors = {NodeId(entry.node) for entry in path}
+        ask = self.children.ask if request.active else self.children.hold
+        match ask(request, ancestors):
             case Admit(dismiss):
                 self._admit(link, request, path)
-                if dismiss is not None:
-                    self._splice(stripe, dismiss, NodeId(request.node))
-                    self._dismiss(stripe, dismiss)
+                self._make_way(stripe, dismiss, NodeId(request.node))
             case SendAway(targets):
                 self._answer(link, Redirect(stripe=stripe, parent=path[-1].node, targets=targets))
                 link.close("redirected")
@@ -112,25 +112,60 @@ class Downlink(Idle):
             self._forget(old)
             old.link.close("replaced")
         own = self._logs[stripe]
-        start = max(request.start, own.floor)
-        first = own.first_from(start)
+        start, first = self._start(stripe, request.start)
         link.handler = self
         place = Place(self._channel, stripe, node)
         feed = ChildFeed(link, place, own, self._upstream, self.stats, start=start)
+        feed.standby = not request.active
         self._feeds[stripe, node] = self._by_link[link] = feed
-        self._by_stripe[stripe].append(feed)
         self._answer(
             link,
             Attached(
-                first=start if first is None else first,
+                first=first,
                 newest=own.newest or 0,
                 keyframe=self._upstream.newest_keyframe(),
                 path=tuple(path),
             ),
         )
         link.begin_frames()
-        self._upstream.child_taken(stripe, node)
+        if request.active:
+            self._begin(feed)
+
+    def _start(self, stripe: Stripe, wanted: int) -> tuple[int, int]:
+        """Return where a cursor begins for whoever wants `wanted`, and the first frame there."""
+        own = self._logs[stripe]
+        start = max(wanted, own.floor)
+        first = own.first_from(start)
+        return start, start if first is None else first
+
+    def _begin(self, feed: ChildFeed) -> None:
+        self._by_stripe[feed.stripe].append(feed)
+        self._upstream.child_taken(feed.stripe, feed.node)
         feed.feed()
+
+    def _resume(self, feed: ChildFeed, wanted: int) -> None:
+        """Answer the RESUME of a node that is held."""
+        stripe, node = feed.stripe, feed.node
+        if not feed.standby:
+            raise BadFrameError("RESUME from a child that is fed")
+        if (path := self._upstream.path(stripe)) is None:
+            feed.end("detached")
+            return
+        match self.children.resume(node, stripe, {NodeId(entry.node) for entry in path}):
+            case Admit(dismiss):
+                feed.resume(*self._start(stripe, wanted))
+                self._begin(feed)
+                self._make_way(stripe, dismiss, node)
+            case SendAway(targets):
+                feed.send(FrameType.REDIRECT, RedirectFrame(targets))
+            case Refuse(reason):
+                feed.end("loop" if reason == "loop" else "full")
+
+    def _make_way(self, stripe: Stripe, dismiss: NodeId | None, newcomer: NodeId) -> None:
+        """Send a leaf away at once, where there is no room for it and the newcomer."""
+        if dismiss is not None:
+            self._splice(stripe, dismiss, newcomer)
+            self._dismiss(stripe, dismiss)
 
     # --- feeding
 
@@ -153,9 +188,12 @@ class Downlink(Idle):
                 self.children.stayed(feed.node, feed.stripe)
 
     def path_changed(self, stripe: Stripe) -> None:
-        """Tell the children of a stripe their new ancestors."""
-        if (path := self._upstream.path(stripe)) is not None:
-            for feed in self._by_stripe[stripe]:
+        """Tell the children of a stripe, and who is held there, their new ancestors, or none."""
+        path = self._upstream.path(stripe)
+        for feed in [one for one in self._by_link.values() if one.stripe == stripe]:
+            if path is None:
+                feed.beat(at_once=True)  # it says that there is nothing new to come: starved
+            else:
                 feed.send(FrameType.PATH, tuple(path))
 
     # --- sending on
@@ -181,7 +219,7 @@ class Downlink(Idle):
 
     def hand_over(self) -> None:
         """Redirect every child to a sibling or to the grandparent: this node is about to leave."""
-        for feed in self._by_link.values():
+        for feed in [one for one in self._by_link.values() if not one.standby]:
             targets = [
                 candidate(other)
                 for other in self.children.of(feed.stripe)
@@ -208,6 +246,10 @@ class Downlink(Idle):
             if kind is FrameType.HEARTBEAT:
                 if feed.heard(Heartbeat.decode(body)):
                     self._caught_up(feed)
+            elif kind is FrameType.RESUME:
+                self._resume(feed, decode_resume(body))
+            elif kind is FrameType.SERVE:
+                self.children.served(feed.node, feed.stripe, decode_serve(body))
             elif kind is FrameType.BYE:
                 feed.reason = decode_end(body).reason
                 link.close(feed.reason)
@@ -231,11 +273,13 @@ class Downlink(Idle):
         self._forget(feed)
         self.children.gone(feed.node, feed.stripe)
         why = feed.reason if feed.reason != "closed" else reason
-        self._upstream.child_lost(feed.stripe, feed.node, why)
+        if not feed.standby:
+            self._upstream.child_lost(feed.stripe, feed.node, why)
 
     def _forget(self, feed: ChildFeed) -> None:
         self._by_link.pop(feed.link, None)
-        self._by_stripe[feed.stripe].remove(feed)
+        if not feed.standby:
+            self._by_stripe[feed.stripe].remove(feed)
         if self._feeds.get((feed.stripe, feed.node)) is feed:
             del self._feeds[feed.stripe, feed.node]
 
