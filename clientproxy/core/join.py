@@ -8,39 +8,33 @@ Rules
    most. When nobody is left the server proxy is asked for fresh candidates, naming those tried.
 3. A redirect in session is make before break: the old parent is left after the first frame in
    sequence from the new one. It is ignored where it does not come from the current parent.
-4. A lost parent is reported with ParentLost; `Candidates` is the answer. Asking is repeated with a
-   pause, never given up: the player is told by its own timeout.
+4. When a parent is lost its standby is asked first, for what comes behind the last number held;
+   without one the loss is reported with ParentLost, and `Candidates` is the answer. Asking is
+   repeated with a pause, never given up: the player is told by its own timeout. While the server
+   proxy does not answer, the ancestors above the parent are asked.
+5. A silent parent is suspected, not left: it goes on until another one delivers. A starved one is
+   waited for: whoever is next to the broken link acts.
 """
 
 from collections.abc import Sequence
 
 from clientproxy.core.joining import (
-    ANSWER_WAIT,
-    ASK_AGAIN,
     MAX_PASSED,
-    MOST_TRIED,
-    PROBE_WAIT,
-    Ask,
+    STARVED_AFTER,
+    STARVED_ASK,
     Command,
     Drop,
     LeaveParent,
-    Probe,
-    Seek,
-    StripeSearch,
     Tell,
 )
-from common.errors import BadMessageError
-from common.fields import MAX_REDIRECTS, Candidate, LostReason
+from clientproxy.core.seeking import Seeking
+from common.fields import MAX_REDIRECTS, Candidate, LostReason, PathEntry
 from common.ids import NodeId, Stripe
-from common.messages import AttachedReport, ParentLost, ProbeReply
+from common.messages import AttachedReport, ProbeReply
 
 
-class ParentSearch:
+class ParentSearch(Seeking):
     """The parents of one node in all stripes of a channel."""
-
-    def __init__(self, stripes: int) -> None:
-        """Start without parents."""
-        self._states = [StripeSearch() for _ in range(stripes)]
 
     def parent(self, stripe: Stripe) -> NodeId | None:
         """Return the current parent."""
@@ -62,7 +56,8 @@ class ParentSearch:
         Raises BadMessageError for a stripe that there is not.
         """
         state = self._state(stripe)
-        if state.parent is not None or state.seek is not None:
+        state.unanswered = False
+        if (state.parent is not None and not state.suspect) or state.seek is not None:
             return []
         if all(one.node in state.tried for one in candidates):
             state.ask_at = now + max(0.05, retry_after)
@@ -84,6 +79,14 @@ class ParentSearch:
         state.tried = [parent]
         return self._begin(stripe, targets, now)
 
+    def standby(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> None:
+        """Take whom the server proxy wants to stand by.
+
+        Raises BadMessageError for a stripe that there is not.
+        """
+        self._state(stripe)
+        self.standbys.wish(stripe, candidates, now)
+
     # --- what candidates say
 
     def probed(
@@ -99,20 +102,6 @@ class ParentSearch:
             return [Drop(stripe, node), *self._choose(stripe, now)]
         score = max(0.0, reply.delay) + rtt / 2
         seek.answered[node] = (score, len(seek.answered), candidate)
-        return self._choose(stripe, now)
-
-    def failed(self, stripe: Stripe, node: NodeId, now: float) -> list[Command]:
-        """Note that a candidate cannot be reached, refused, or ended the link before Attached."""
-        state = self._states[stripe]
-        seek = state.seek
-        if seek is None:
-            return []
-        seek.waiting.pop(node, None)
-        seek.answered.pop(node, None)
-        if seek.asked is not None and seek.asked.node == node:
-            seek.asked = None
-        if node not in state.tried:
-            state.tried.append(node)
         return self._choose(stripe, now)
 
     def sent_on(
@@ -139,12 +128,17 @@ class ParentSearch:
         seek = state.seek
         if seek is None or seek.asked is None or seek.asked.node != node:
             return [LeaveParent(stripe, node)]
-        if hole and (state.parent is not None or state.passed < MAX_PASSED):
+        kept = state.parent is not None and not state.suspect
+        if hole and (kept or state.passed < MAX_PASSED):
             state.passed += 1
             return [Drop(stripe, node), *self.failed(stripe, node, now)]
         commands: list[Command] = [
-            Drop(stripe, other) for other in (*seek.waiting, *seek.answered) if other != node
+            Drop(stripe, other)
+            for other in (*seek.waiting, *seek.answered)
+            if other not in (node, self.standbys.held(stripe))
         ]
+        self.standbys.taken(stripe, node)
+        lost, reason = (None, None) if state.lost is None else (state.lost, state.reason)
         if state.parent is not None and state.previous is not None:
             # Moved on before it delivered anything: the one before it still does.
             commands.append(LeaveParent(stripe, state.parent))
@@ -152,7 +146,9 @@ class ParentSearch:
             state.previous = state.parent
         state.seek, state.parent = None, node
         state.tried, state.orphan, state.lost, state.passed = [], False, None, 0
-        return [*commands, Tell(AttachedReport(stripe=stripe, parent=node, first=first))]
+        state.suspect, state.ask_at, state.starved_since = False, None, None
+        report = AttachedReport(stripe=stripe, parent=node, first=first, lost=lost, reason=reason)
+        return [*commands, Tell(report)]
 
     def delivered(self, stripe: Stripe, node: NodeId) -> list[Command]:
         """Note the first frame in sequence from a new parent: the old one is left."""
@@ -175,12 +171,66 @@ class ParentSearch:
         state.parent, state.previous = state.previous, None
         if state.parent is not None:
             return [Tell(AttachedReport(stripe=stripe, parent=state.parent, first=newest + 1))]
-        state.lost, state.reason, state.orphan = node, reason, True
+        state.lost, state.reason, state.orphan, state.suspect = node, reason, True, False
         if node not in state.tried:
             state.tried.append(node)
-        if state.seek is not None:
+        return [] if state.seek is not None else self._recover(stripe, newest, now)
+
+    def silent(self, stripe: Stripe, node: NodeId, newest: int, now: float) -> list[Command]:
+        """Note that neither data nor heartbeat comes from the parent: look for another."""
+        state = self._states[stripe]
+        if state.parent != node or state.suspect:
             return []
-        return self._report(stripe, newest, now)
+        state.suspect, state.orphan = True, True
+        state.lost, state.reason, state.tried = node, "silent", [node]
+        return [] if state.seek is not None else self._recover(stripe, newest, now)
+
+    def heard_again(self, stripe: Stripe, node: NodeId, newest: int) -> list[Command]:
+        """Note that a silent parent is back; the server proxy may think otherwise."""
+        state = self._states[stripe]
+        if state.parent != node or not state.suspect:
+            return []
+        state.suspect, state.lost, state.ask_at = False, None, None
+        return [Tell(AttachedReport(stripe=stripe, parent=node, first=newest + 1))]
+
+    def beat(
+        self, stripe: Stripe, node: NodeId, newest: int, now: float, *, starved: bool
+    ) -> list[Command]:
+        """Take what the heartbeat of a parent or a standby says of its own parent link."""
+        state = self._states[stripe]
+        self.standbys.beat(stripe, node, starved=starved)
+        if state.parent != node or not starved:
+            if state.parent == node:
+                state.starved_since = None
+            return []
+        if state.starved_since is None:
+            state.starved_since = now
+        waited = now - state.starved_since
+        if state.seek is not None or state.suspect or waited < STARVED_AFTER:
+            return []
+        if self.standbys.ready(stripe) is None and waited < STARVED_ASK:
+            return []
+        state.starved_since = now
+        return self.silent(stripe, node, newest, now)
+
+    def path_told(
+        self, stripe: Stripe, node: NodeId, path: Sequence[PathEntry], now: float
+    ) -> list[Command]:
+        """Take the way from the server proxy to a parent or a standby, itself included."""
+        state = self._states[stripe]
+        if state.parent == node:
+            state.starved_since = None
+            self.standbys.parent_path(stripe, path, now)
+            return []
+        return self.standbys.path_told(stripe, node, path, now)
+
+    def standby_lost(self, stripe: Stripe, node: NodeId, now: float) -> list[Command]:
+        """Note that a standby refused, or that its link ended."""
+        self.standbys.lost(stripe, node, now)
+        seek = self._states[stripe].seek
+        if seek is None or seek.asked is None or seek.asked.node != node:
+            return []
+        return self.failed(stripe, node, now)
 
     def ask_again(self, newest: Sequence[int], now: float) -> list[Command]:
         """Report every stripe without a parent and without a search: the control link is up."""
@@ -196,6 +246,8 @@ class ParentSearch:
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do."""
         times = [state.ask_at for state in self._states if state.ask_at is not None]
+        if (look_at := self.standbys.next_deadline()) is not None:
+            times.append(look_at)
         for state in self._states:
             if (seek := state.seek) is not None:
                 choosing = seek.answered and seek.asked is None
@@ -204,7 +256,7 @@ class ParentSearch:
 
     def expire(self, newest: Sequence[int], now: float) -> list[Command]:
         """Choose among those who have answered, pass over those who have not, ask again."""
-        commands: list[Command] = []
+        commands = self.standbys.expire(now)
         for number, state in enumerate(self._states):
             stripe = Stripe(number)
             if (seek := state.seek) is not None:
@@ -213,88 +265,5 @@ class ParentSearch:
                 else:
                     commands += self._choose(stripe, now)
             if state.seek is None and state.ask_at is not None and now >= state.ask_at:
-                commands += self._report(stripe, newest[number], now)
+                commands += self._recover(stripe, newest[number], now)
         return commands
-
-    # --- inside
-
-    def _state(self, stripe: Stripe) -> StripeSearch:
-        if stripe >= len(self._states):
-            raise BadMessageError(f"stripe {stripe} of a channel that has {len(self._states)}")
-        return self._states[stripe]
-
-    def _begin(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
-        state = self._states[stripe]
-        state.seek = Seek(choose_at=now + PROBE_WAIT, give_up_at=now + ANSWER_WAIT)
-        return self._probe(stripe, candidates, now) + self._choose(stripe, now)
-
-    def _probe(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
-        state = self._states[stripe]
-        assert state.seek is not None
-        known = {*state.tried, *state.seek.waiting, *state.seek.answered}
-        known |= {one for one in (state.parent, state.previous) if one is not None}
-        new = [one for node, one in _by_node(candidates).items() if node not in known]
-        state.seek.give_up_at = now + ANSWER_WAIT
-        if len(new) == 1 and not state.seek.waiting and not state.seek.answered:
-            # Nothing to compare: Attach goes out with the connection, a round trip earlier.
-            state.seek.answered[NodeId(new[0].node)] = (0.0, 0, new[0])
-            state.seek.choose_at = now
-            return []
-        state.seek.waiting |= {NodeId(one.node): one for one in new}
-        state.seek.choose_at = now + PROBE_WAIT
-        return [Probe(stripe, one) for one in new]
-
-    def _choose(self, stripe: Stripe, now: float) -> list[Command]:
-        state = self._states[stripe]
-        seek = state.seek
-        if seek is None or seek.asked is not None:
-            return []
-        if seek.answered and (not seek.waiting or now >= seek.choose_at):
-            _, _, best = min(seek.answered.values(), key=lambda item: item[:2])
-            del seek.answered[NodeId(best.node)]
-            seek.asked = best
-            seek.give_up_at = now + ANSWER_WAIT
-            return [Ask(stripe, best, state.orphan, tuple(state.tried[-MAX_REDIRECTS:]))]
-        if seek.waiting or seek.answered:
-            return []
-        state.seek = None
-        if state.parent is None:
-            state.ask_at = now
-        else:
-            state.tried.clear()
-        return []
-
-    def _give_up(self, stripe: Stripe, seek: Seek, now: float) -> list[Command]:
-        """Pass over all that have not answered in time."""
-        late = list(seek.waiting) if seek.asked is None else [NodeId(seek.asked.node)]
-        seek.give_up_at = now + ANSWER_WAIT
-        commands: list[Command] = [Drop(stripe, node) for node in late]
-        for node in late:
-            commands += self.failed(stripe, node, now)
-        return commands
-
-    def _report(self, stripe: Stripe, newest: int, now: float) -> list[Command]:
-        state = self._states[stripe]
-        state.ask_at = now + ASK_AGAIN
-        # The server proxy places whoever asks as an orphan, a newcomer too: parents must agree.
-        state.orphan = True
-        del state.tried[:-MOST_TRIED]
-        return [
-            Tell(
-                ParentLost(
-                    stripe=stripe,
-                    parent=state.lost,
-                    reason=state.reason,
-                    newest=newest,
-                    tried=tuple(state.tried[-MAX_REDIRECTS:]),
-                )
-            )
-        ]
-
-
-def _by_node(candidates: Sequence[Candidate]) -> dict[NodeId, Candidate]:
-    """Return each candidate once, in order."""
-    found: dict[NodeId, Candidate] = {}
-    for one in candidates:
-        found.setdefault(NodeId(one.node), one)
-    return found

@@ -11,6 +11,12 @@ PROBE_WAIT = 0.1
 """Seconds from the first probe until a choice is made among those who have answered."""
 ANSWER_WAIT = 1.5
 """Seconds that a candidate may take to answer Probe and Attach, connecting included."""
+RESUME_WAIT = 0.5
+"""Seconds that a standby may take to answer RESUME."""
+STARVED_AFTER = 1.5
+"""Seconds for which a starved parent is waited for before the standby is asked."""
+STARVED_ASK = 4.0
+"""Seconds after which the server proxy is asked for another parent than a starved one."""
 MAX_PASSED = 2
 """Parents that are passed over because they lack what the node needs, before one is taken."""
 ASK_AGAIN = 1.0
@@ -38,6 +44,30 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Command: connect to a node and ask it to stand by."""
+
+    stripe: Stripe
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Command: say bye to a standby."""
+
+    stripe: Stripe
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Command: ask a standby to feed the stripe, from the first sequence number that is lacking."""
+
+    stripe: Stripe
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """Command: close the link with a candidate that was not chosen, or was too slow to answer."""
 
@@ -60,7 +90,7 @@ class Tell:
     message: AttachedReport | ParentLost
 
 
-Command: TypeAlias = Probe | Ask | Drop | LeaveParent | Tell
+Command: TypeAlias = Probe | Ask | Hold | Release | Resume | Drop | LeaveParent | Tell
 
 
 @dataclass(slots=True)
@@ -91,4 +121,10 @@ class StripeSearch:
     passed: int = 0
     """Parents passed over because they lack what the node needs."""
     lost: NodeId | None = None
+    """The parent that was lost last, until there is another."""
     reason: LostReason = "refused"
+    suspect: bool = False
+    """The parent is silent: another one is looked for, but it is not left yet."""
+    unanswered: bool = False
+    """The server proxy was asked and has not answered."""
+    starved_since: float | None = None

@@ -27,6 +27,7 @@ from common.messages import (
     Rejoin,
     Report,
     Serve,
+    Standby,
 )
 from common.runtime.tasks import Tasks
 
@@ -201,6 +202,8 @@ class Node:
                 self.stripes.uplink.candidates(
                     Stripe(parents.stripe), parents.candidates, retry_after
                 )
+            case Standby(stripe=stripe, candidates=candidates):
+                self.stripes.uplink.standby(Stripe(stripe), candidates)
             case Redirect(stripe=stripe, parent=parent, targets=targets):
                 self.stripes.uplink.redirected(Stripe(stripe), NodeId(parent), targets)
             case Serve(serve=serve, slots=slots, addresses=addresses):

@@ -6,11 +6,18 @@ from typing import Protocol
 
 from clientproxy.core.joining import ANSWER_WAIT
 from common.codec import decode_from_parent, encode_body
-from common.fields import Candidate, EndFrame, EndReason, LostReason, Path
-from common.frame import FrameType, Heartbeat, Received, encode_control
+from common.fields import Candidate, EndFrame, EndReason, LostReason, Path, ServeFrame
+from common.frame import FrameType, Heartbeat, Received, encode_control, encode_resume
 from common.ids import Address, NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Probe, ProbeReply, Redirect, Refused
 from common.runtime.link import Idle, Link, connect
+
+LEAST_SILENCE = 0.5
+"""Seconds without data or heartbeat after which a parent's link is silent, at least."""
+STANDBY_SILENCE = 3.5
+"""The same for a link that only stands by: it has a heartbeat a second."""
+JITTER_GAIN = 1 / 16
+"""How fast the estimate of the jitter follows, as in RFC 3550, 6.4.1."""
 
 
 class Owner(Protocol):
@@ -21,8 +28,11 @@ class Owner(Protocol):
     def probed(self, link: "ParentLink", reply: ProbeReply, rtt: float) -> None:
         """Take the answer to a probe."""
 
-    def accepted(self, link: "ParentLink", reply: Attached) -> None:
-        """Take a parent's yes."""
+    def accepted(self, link: "ParentLink", first: int) -> None:
+        """Take a parent's yes: `first` is the first sequence number to come."""
+
+    def held(self, link: "ParentLink") -> None:
+        """Take a standby's yes."""
 
     def sent_on(self, link: "ParentLink", targets: Sequence[Candidate]) -> None:
         """Take a Redirect that answers Attach."""
@@ -44,7 +54,11 @@ class ParentLink(Idle):
         """Prepare; `dial` connects."""
         self.stripe, self.node = stripe, NodeId(candidate.node)
         self.is_attached = False
-        self.beat_at = self.rtt = 0.0
+        self.standby = False
+        """It is asked to stand by, or does."""
+        self.silent = False
+        """Nothing has come for too long."""
+        self.beat_at = self.rtt = self.jitter = 0.0
         self._owner, self._group_key = owner, group_key
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
@@ -52,6 +66,7 @@ class ParentLink(Idle):
         self._began = self._loop.time()
         self._given_up = False
         self._peer_us = 0
+        self._gap, self._heard_before = 0.0, self._began
         self.path: Path = ()
         """From the server proxy to the parent, as it last told."""
         self.newest = 0
@@ -91,6 +106,26 @@ class ParentLink(Idle):
         self._request = request
         if self._link is not None:
             self._link.send(request())
+
+    def quiet_too_long(self, now: float) -> bool:
+        """Whether neither data nor heartbeat has come for longer than is usual on this link."""
+        heard = self.heard
+        if (gap := heard - self._heard_before) > 0:
+            self.jitter += (abs(gap - self._gap) - self.jitter) * JITTER_GAIN
+            self._gap, self._heard_before = gap, heard
+        if self.standby:
+            return now - heard > STANDBY_SILENCE
+        return now - heard > max(LEAST_SILENCE, 4 * self.jitter + self.rtt)
+
+    def resume(self, seq: int) -> None:
+        """Ask a standby to feed from `seq` on."""
+        if self._link is not None:
+            self._link.write(encode_resume(seq))
+
+    def tell_serve(self, frame: ServeFrame) -> None:
+        """Tell the parent what this node serves now."""
+        if self._link is not None and self.is_attached:
+            self._link.write(encode_control(FrameType.SERVE, encode_body(frame)))
 
     def beat(self, newest: int, keyframe: int, now: float) -> int:
         """Send a heartbeat; return its bytes."""
@@ -143,7 +178,12 @@ class ParentLink(Idle):
             case Attached() as reply:
                 link.begin_frames()
                 self.is_attached = True
-                self._owner.accepted(self, reply)
+                self.path = reply.path
+                self.newest = reply.newest
+                if self.standby:
+                    self._owner.held(self)
+                else:
+                    self._owner.accepted(self, reply.first)
             case Redirect(targets=targets):
                 self.abandon()
                 self._owner.sent_on(self, targets)

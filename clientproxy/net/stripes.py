@@ -13,10 +13,17 @@ from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
 from common.children import Children
 from common.errors import BadFrameError, BadMessageError
-from common.fields import EndReason, LostReason, PathEntry, StripeReport, StripeState
+from common.fields import (
+    EndReason,
+    LostReason,
+    PathEntry,
+    ServeFrame,
+    StripeReport,
+    StripeState,
+)
 from common.frame import FrameType, Received
 from common.ids import Address, NodeId, Stripe
-from common.messages import VERSION, Attach, Attached, AttachedReport, ChildLost, Offer, ParentLost
+from common.messages import VERSION, Attach, AttachedReport, ChildLost, Offer, ParentLost
 from common.runtime.downlink import Downlink
 from common.runtime.tasks import Tasks
 from common.stripelog import StripeLog
@@ -91,9 +98,12 @@ class Stripes:
         return self.uplink.search.attached
 
     def serving(self, serve: int | None, slots: int) -> None:
-        """Note what the server proxy wants this node to serve."""
+        """Note what the server proxy wants this node to serve, and tell the parents."""
+        changed = (self.serve, self.downlink.children.slots) != (serve, slots)
         self.serve = serve
         self.downlink.children.slots = slots
+        if changed:
+            self.uplink.serving(ServeFrame(serve, slots, self.offer.addresses))
 
     def tick(self, seconds: float) -> None:
         """Do what is due on all stripe links."""
@@ -132,15 +142,22 @@ class Stripes:
                 self.stats[stripe].holes,
                 self.uplink.lag(stripe),
                 tuple(child.node for child in self.downlink.children.of(stripe)),
+                self.uplink.search.standbys.held(stripe),
             )
             for stripe in self.stripes
         )
 
     # --- Membership: the links to parents
 
-    def attach_request(self, stripe: Stripe, *, orphan: bool, visited: tuple[str, ...]) -> Attach:
+    def wanted(self, stripe: Stripe) -> int:
         """Conform to uplink.Membership."""
         newest = self.logs[stripe].newest
+        return self._feed.head if newest is None else newest + 1
+
+    def attach_request(
+        self, stripe: Stripe, *, orphan: bool, visited: tuple[str, ...], active: bool = True
+    ) -> Attach:
+        """Conform to uplink.Membership."""
         return Attach(
             version=VERSION,
             channel=self._channel,
@@ -150,8 +167,9 @@ class Stripes:
             serve=self.serve,
             slots=self.downlink.children.slots,
             addresses=self.offer.addresses,
-            start=self._feed.head if newest is None else newest + 1,
+            start=self.wanted(stripe),
             orphan=orphan,
+            active=active,
             visited=visited,
         )
 
@@ -190,20 +208,20 @@ class Stripes:
             raise BadMessageError(f"stream from {first} on, {expected} was asked for")
         return max(0, first - expected) // stripes
 
-    def attached_to(self, stripe: Stripe, parent: NodeId, reply: Attached) -> None:
+    def attached_to(self, stripe: Stripe, parent: NodeId, first: int) -> None:
         """Conform to uplink.Membership."""
         extra = self._extra(stripe)
-        log.info("attached to %s from sequence number %d on", parent, reply.first, extra=extra)
+        log.info("attached to %s from sequence number %d on", parent, first, extra=extra)
         if self.attached:
             self._feed.complete()
-        hole = self.hole(stripe, reply.first)
-        if not hole or self._feed.skip_to(reply.first):
+        hole = self.hole(stripe, first)
+        if not hole or self._feed.skip_to(first):
             return
         self.stats[stripe].holes += hole
         log.warning(
             "%s has nothing before %d: %d packets are missing",
             parent,
-            reply.first,
+            first,
             hole,
             extra=extra,
         )
@@ -212,6 +230,7 @@ class Stripes:
         """Conform to uplink.Membership: tell the children, and leave a cycle at once."""
         if path is None:
             self._paths[stripe] = None
+            self.downlink.path_changed(stripe)
             return
         if any(entry.node == self.offer.node for entry in path):
             self.uplink.give_up(stripe, "loop")

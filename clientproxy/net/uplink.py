@@ -6,55 +6,27 @@ One `ParentLink` per stripe and candidate.
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Protocol
 
 from clientproxy.core.join import ParentSearch
-from clientproxy.core.joining import Ask, Command, Drop, LeaveParent, Probe, Tell
+from clientproxy.core.joining import Command, Hold, Tell
 from clientproxy.net.parentlink import ParentLink
+from clientproxy.net.parentlinks import Membership, ParentLinks
 from common.codec import decode_end, decode_path, decode_redirect
 from common.errors import BadMessageError
-from common.fields import Candidate, LostReason, PathEntry
-from common.frame import FrameType, Heartbeat, Received
+from common.fields import Candidate, LostReason, ServeFrame
+from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import Address, NodeId, Stripe
-from common.messages import Attach, Attached, AttachedReport, ParentLost, ProbeReply
+from common.messages import ProbeReply
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-SILENT_AFTER = 1.0
-"""Seconds without data or heartbeat after which a parent's link is given up."""
+GIVE_UP_AFTER = 10.0
+"""Seconds of silence after which a parent's link is closed, whether there is another or not."""
+HELD_UP = 0.15
+"""Seconds between two ticks from which on this process was held up: it has not read its links."""
 HEARTBEAT_AFTER = 0.1
-
-
-class Membership(Protocol):
-    """What a node knows of itself when it asks for a parent."""
-
-    def attach_request(self, stripe: Stripe, *, orphan: bool, visited: tuple[str, ...]) -> Attach:
-        """Return the Attach of a stripe, asking for what the node lacks."""
-
-    def newest(self, stripe: Stripe) -> int:
-        """Return the newest sequence number held of a stripe, 0 before the first."""
-
-    def keyframe(self) -> int:
-        """Return the newest sequence number that starts a keyframe, 0: none."""
-
-    def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:
-        """Take the data of a stripe from a parent."""
-
-    def hole(self, stripe: Stripe, first: int) -> int:
-        """Return how many packets are missing before `first`; BadMessageError if it is absurd."""
-
-    def attached_to(self, stripe: Stripe, parent: NodeId, reply: Attached) -> None:
-        """Note a new parent."""
-
-    def path_changed(self, stripe: Stripe, path: Sequence[PathEntry] | None) -> None:
-        """Note the ancestors in a stripe; None: no parent."""
-
-    def parent_lost(self, stripe: Stripe, parent: NodeId, reason: LostReason) -> None:
-        """Note the end of a parent's link that was not asked for."""
-
-    def tell(self, message: AttachedReport | ParentLost) -> None:
-        """Send a report to the server proxy, if the control link is up."""
+STANDBY_HEARTBEAT_AFTER = 1.0
 
 
 class Uplink:
@@ -72,9 +44,8 @@ class Uplink:
     ) -> None:
         """Start without parents; `server` is where the candidate without addresses listens."""
         self.search = ParentSearch(stripes)
-        self.channel, self._server, self._membership = channel, server, membership
-        self._tasks, self._group_key, self._stripes = tasks, group_key, stripes
-        self._links: dict[tuple[Stripe, NodeId], ParentLink] = {}
+        self.channel, self._membership, self._stripes = channel, membership, stripes
+        self._links = ParentLinks(self, membership, server, tasks, group_key)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -94,6 +65,16 @@ class Uplink:
         """Take a redirect from the server proxy."""
         self.run(self.search.redirected(stripe, parent, targets, self._loop.time()))
 
+    def standby(self, stripe: Stripe, candidates: Sequence[Candidate]) -> None:
+        """Take whom the server proxy wants to stand by."""
+        self.search.standby(stripe, candidates, self._loop.time())
+        self._arm()
+
+    def serving(self, frame: ServeFrame) -> None:
+        """Tell all parents and standbys what this node serves now."""
+        for link in self._links.attached():
+            link.tell_serve(frame)
+
     def ask_again(self) -> None:
         """Report what lacks a parent: the control link is up again."""
         self.run(self.search.ask_again(self._newest(), self._loop.time()))
@@ -101,9 +82,7 @@ class Uplink:
     def close(self) -> None:
         """Say bye to all parents; look for no other."""
         self._closed = True
-        for link in list(self._links.values()):
-            link.bye("bye")
-        self._links.clear()
+        self._links.close()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -124,7 +103,7 @@ class Uplink:
 
     def _current(self, stripe: Stripe) -> ParentLink | None:
         parent = self.search.parent(stripe)
-        return None if parent is None else self._links.get((stripe, parent))
+        return None if parent is None else self._links.get(stripe, parent)
 
     # --- carrying out
 
@@ -134,37 +113,14 @@ class Uplink:
             return
         for command in commands:
             log.debug("%s", command, extra={"channel": self.channel})
-            match command:
-                case Probe(stripe, candidate):
-                    self._dial(stripe, candidate)
-                case Ask():
-                    self._ask(command)
-                case Drop(stripe, node):
-                    if (link := self._links.pop((stripe, node), None)) is not None:
-                        link.abandon()
-                case LeaveParent(stripe, node):
-                    if (link := self._links.pop((stripe, node), None)) is not None:
-                        link.bye("moved")
-                case Tell(message):
-                    self._membership.tell(message)
+            if isinstance(command, Tell):
+                self._membership.tell(command.message)
+            elif isinstance(command, Hold) and not self._links.free(command):
+                now, node = self._loop.time(), NodeId(command.candidate.node)
+                self.run(self.search.standby_lost(command.stripe, node, now))
+            else:
+                self._links.carry_out(command)
         self._arm()
-
-    def _ask(self, command: Ask) -> None:
-        link = self._links.get((command.stripe, NodeId(command.candidate.node)))
-        if link is None:
-            link = self._dial(command.stripe, command.candidate)
-        link.ask(
-            lambda: self._membership.attach_request(
-                command.stripe, orphan=command.orphan, visited=command.visited
-            )
-        )
-
-    def _dial(self, stripe: Stripe, candidate: Candidate) -> ParentLink:
-        link = ParentLink(self, stripe, candidate, self._group_key)
-        self._links[stripe, link.node] = link
-        addresses = [Address.parse(text, 0) for text in candidate.addresses] or [self._server]
-        self._tasks.spawn(link.dial(addresses), name=f"dial {candidate.node}")
-        return link
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -183,19 +139,33 @@ class Uplink:
         return [self._membership.newest(Stripe(stripe)) for stripe in range(self._stripes)]
 
     def tick(self, seconds: float) -> None:
-        """Send heartbeats to parents and give up silent ones. `seconds`: since the last time."""
+        """Send heartbeats to parents and find silent ones. `seconds`: since the last time."""
         now = self._loop.time()
         # Who was held up itself has not read what the parents have sent meanwhile.
-        held_up = seconds >= SILENT_AFTER / 2
+        held_up = seconds >= HELD_UP
         awake, self._held_up = self._held_up or not held_up, held_up
-        for link in list(self._links.values()):
-            if link.is_attached and awake and now - link.heard > SILENT_AFTER:
-                link.give_up("silent")
-            elif link.is_attached:
-                self._beat(link, now)
+        for link in self._links.attached():
+            if awake:
+                self._listen(link, now)
+            self._beat(link, now)
+
+    def _listen(self, link: ParentLink, now: float) -> None:
+        """Suspect a parent that is silent; give up a standby that is, or who is for long."""
+        quiet, silent = link.quiet_too_long(now), link.silent
+        if quiet and (link.standby or now - link.heard > GIVE_UP_AFTER):
+            link.give_up("silent")
+        elif quiet != silent:
+            link.silent = quiet
+            stripe, newest = link.stripe, self._membership.newest(link.stripe)
+            if not quiet:
+                self.run(self.search.heard_again(stripe, link.node, newest))
+            elif self.search.parent(stripe) == link.node:
+                self._membership.parent_lost(stripe, link.node, "silent")
+                self.run(self.search.silent(stripe, link.node, newest, now))
 
     def _beat(self, link: ParentLink, now: float) -> None:
-        if now - link.beat_at >= HEARTBEAT_AFTER:
+        after = STANDBY_HEARTBEAT_AFTER if link.standby else HEARTBEAT_AFTER
+        if now - link.beat_at >= after:
             newest = self._membership.newest(link.stripe)
             self.heartbeat_bytes += link.beat(newest, self._membership.keyframe(), now)
 
@@ -206,29 +176,39 @@ class Uplink:
         now = self._loop.time()
         self.run(self.search.probed(link.stripe, link.node, reply, rtt, now))
 
-    def accepted(self, link: ParentLink, reply: Attached) -> None:
+    def accepted(self, link: ParentLink, first: int) -> None:
         """Take a parent's yes."""
-        stripe, hole = link.stripe, self._membership.hole(link.stripe, reply.first)
+        stripe, hole = link.stripe, self._membership.hole(link.stripe, first)
         now = self._loop.time()
-        commands = self.search.accepted(stripe, link.node, reply.first, hole=hole, now=now)
-        link.path = reply.path
+        commands = self.search.accepted(stripe, link.node, first, hole=hole, now=now)
+        link.standby = False
         if self.search.parent(stripe) == link.node:
-            self._membership.attached_to(stripe, link.node, reply)
+            self._membership.attached_to(stripe, link.node, first)
         self.run(commands)
-        if self.search.parent(stripe) == link.node:
-            self._membership.path_changed(stripe, reply.path)
+        self._path_told(link)
+
+    def held(self, link: ParentLink) -> None:
+        """Take a standby's yes."""
+        self._path_told(link)
+
+    def _path_told(self, link: ParentLink) -> None:
+        """Take the path of a parent or of a standby."""
+        if self.search.parent(link.stripe) == link.node:
+            self._membership.path_changed(link.stripe, link.path)
+        now = self._loop.time()
+        self.run(self.search.path_told(link.stripe, link.node, link.path, now))
 
     def sent_on(self, link: ParentLink, targets: Sequence[Candidate]) -> None:
         """Take a Redirect that answers Attach."""
-        self._links.pop((link.stripe, link.node), None)
+        self._links.forget(link)
         self.run(self.search.sent_on(link.stripe, link.node, targets, self._loop.time()))
 
     def failed(self, link: ParentLink, reason: str) -> None:
         """Note that a candidate did not become a parent."""
         log.debug("candidate %s: %s", link.node, reason, extra={"channel": self.channel})
-        if self._links.get((link.stripe, link.node)) is link:
-            del self._links[link.stripe, link.node]
-            self.run(self.search.failed(link.stripe, link.node, self._loop.time()))
+        if self._links.forget(link):
+            lost = self.search.standby_lost if link.standby else self.search.failed
+            self.run(lost(link.stripe, link.node, self._loop.time()))
 
     def frames(self, link: ParentLink, received: Received) -> None:
         """Take what a parent sent."""
@@ -246,11 +226,15 @@ class Uplink:
     def _control(self, link: ParentLink, kind: FrameType, body: bytes) -> None:
         match kind:
             case FrameType.HEARTBEAT:
-                link.heard_beat(Heartbeat.decode(body), self._loop.time())
+                self._heartbeat(link, Heartbeat.decode(body))
             case FrameType.PATH:
                 link.path = decode_path(body)
-                if self.search.parent(link.stripe) == link.node:
-                    self._membership.path_changed(link.stripe, link.path)
+                self._path_told(link)
+            case FrameType.RESUME if link.standby:
+                self.accepted(link, decode_resume(body))
+            case FrameType.REDIRECT if link.standby:
+                targets, now = decode_redirect(body).targets, self._loop.time()
+                self.run(self.search.sent_on(link.stripe, link.node, targets, now))
             case FrameType.REDIRECT:
                 self.redirected(link.stripe, link.node, decode_redirect(body).targets)
             case FrameType.END:
@@ -259,13 +243,21 @@ class Uplink:
             case _:
                 raise BadMessageError(f"frame {kind.name} from a parent")
 
+    def _heartbeat(self, link: ParentLink, beat: Heartbeat) -> None:
+        now, stripe = self._loop.time(), link.stripe
+        link.heard_beat(beat, now)
+        newest = self._membership.newest(stripe)
+        self.run_if(self.search.beat(stripe, link.node, newest, now, starved=beat.starved))
+
     def ended(self, link: ParentLink, reason: LostReason) -> None:
         """Note that an attached link ended."""
-        if self._links.get((link.stripe, link.node)) is not link:
+        if not self._links.forget(link):
             return
-        del self._links[link.stripe, link.node]
+        if link.standby:
+            self.run(self.search.standby_lost(link.stripe, link.node, self._loop.time()))
+            return
         was_parent = self.search.parent(link.stripe) == link.node
-        if was_parent:
+        if was_parent and not link.silent:
             self._membership.parent_lost(link.stripe, link.node, reason)
         newest = self._membership.newest(link.stripe)
         commands = self.search.ended(link.stripe, link.node, reason, newest, self._loop.time())

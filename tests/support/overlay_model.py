@@ -309,6 +309,8 @@ class Model:
                     self._tell(node, message)
                 case joining.Drop():
                     pass
+                case joining.Hold() | joining.Release() | joining.Resume():
+                    raise AssertionError("no node of the model is told a path")
 
     def _probe(self, node: ModelNode, stripe: Stripe, candidate: Candidate) -> None:
         target = NodeId(candidate.node)

@@ -42,8 +42,14 @@ def ask(name: str, *visited: str, orphan: bool = False, stripe: Stripe = S0) -> 
     return Ask(stripe, node(name), orphan, tuple(NodeId(one) for one in visited))
 
 
-def report(parent: NodeId, first: int = 7) -> Tell:
-    return Tell(AttachedReport(stripe=0, parent=parent, first=first))
+def report(
+    parent: NodeId,
+    first: int = 7,
+    *,
+    lost: NodeId | None = None,
+    reason: LostReason | None = None,
+) -> Tell:
+    return Tell(AttachedReport(stripe=0, parent=parent, first=first, lost=lost, reason=reason))
 
 
 def lost(
@@ -370,7 +376,7 @@ def test_the_parent_dies_while_a_target_is_asked() -> None:
     search.redirected(S0, A, nodes("b"), 1.0)
     assert search.ended(S0, A, "silent", 1000, 1.1) == []
     assert search.parent(S0) is None
-    assert search.accepted(S0, B, 7) == [report(B)]
+    assert search.accepted(S0, B, 7) == [report(B, lost=A, reason="silent")]
     assert search.delivered(S0, B) == []
 
 
@@ -410,7 +416,7 @@ def test_a_lost_parent_is_reported_and_an_orphan_asks_as_one() -> None:
     assert search.ended(S0, A, "silent", 1000, 5.0) == [lost(A, "a", reason="silent")]
     assert search.parent(S0) is None
     assert search.candidates(S0, nodes("a", "b"), 1.0, 5.1) == [ask("b", "a", orphan=True)]
-    assert search.accepted(S0, B, 7) == [report(B)]
+    assert search.accepted(S0, B, 7) == [report(B, lost=A, reason="silent")]
     assert search.ended(S0, B, "closed", 1000, 6.0) == [lost(B, "b")]
 
 

@@ -1,0 +1,171 @@
+"""One search for a parent: who is probed, who is chosen, when somebody is passed over."""
+
+from collections.abc import Sequence
+
+from clientproxy.core.joining import (
+    ANSWER_WAIT,
+    ASK_AGAIN,
+    MOST_TRIED,
+    PROBE_WAIT,
+    RESUME_WAIT,
+    Ask,
+    Command,
+    Drop,
+    Probe,
+    Release,
+    Resume,
+    Seek,
+    StripeSearch,
+    Tell,
+)
+from clientproxy.core.standby import Standbys
+from common.errors import BadMessageError
+from common.fields import MAX_REDIRECTS, Candidate
+from common.ids import NodeId, Stripe
+from common.messages import ParentLost
+
+
+class Seeking:
+    """The searches of all stripes of one node (`join.ParentSearch`)."""
+
+    def __init__(self, stripes: int) -> None:
+        """Start without parents."""
+        self._states = [StripeSearch() for _ in range(stripes)]
+        self.standbys = Standbys(stripes)
+
+    def _state(self, stripe: Stripe) -> StripeSearch:
+        if stripe >= len(self._states):
+            raise BadMessageError(f"stripe {stripe} of a channel that has {len(self._states)}")
+        return self._states[stripe]
+
+    def _begin(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
+        state = self._states[stripe]
+        state.seek = Seek(choose_at=now + PROBE_WAIT, give_up_at=now + ANSWER_WAIT)
+        return self._probe(stripe, candidates, now) + self._choose(stripe, now)
+
+    def _probe(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
+        state = self._states[stripe]
+        assert state.seek is not None
+        known = {*state.tried, *state.seek.waiting, *state.seek.answered}
+        known |= {one for one in (state.parent, state.previous) if one is not None}
+        new = [one for node, one in _by_node(candidates).items() if node not in known]
+        state.seek.give_up_at = now + ANSWER_WAIT
+        commands: list[Command] = []
+        if (ready := self.standbys.ready(stripe)) is not None:
+            # It is connected: there is nothing to probe.
+            for one in [one for one in new if one.node == ready.node]:
+                new.remove(one)
+                order = len(state.seek.answered)
+                state.seek.answered[NodeId(one.node)] = (max(0.0, one.delay), order, one)
+        elif (held := self.standbys.held(stripe)) in {one.node for one in new}:
+            assert held is not None
+            self.standbys.taken(stripe, held)
+            commands.append(Release(stripe, held))
+        if len(new) == 1 and not state.seek.waiting and not state.seek.answered:
+            # Nothing to compare: Attach goes out with the connection, a round trip earlier.
+            state.seek.answered[NodeId(new[0].node)] = (0.0, 0, new[0])
+            state.seek.choose_at = now
+            return commands
+        state.seek.waiting |= {NodeId(one.node): one for one in new}
+        state.seek.choose_at = now + PROBE_WAIT
+        return [*commands, *(Probe(stripe, one) for one in new)]
+
+    def _choose(self, stripe: Stripe, now: float) -> list[Command]:
+        state = self._states[stripe]
+        seek = state.seek
+        if seek is None or seek.asked is not None:
+            return []
+        if seek.answered and (not seek.waiting or now >= seek.choose_at):
+            _, _, best = min(seek.answered.values(), key=lambda item: item[:2])
+            del seek.answered[NodeId(best.node)]
+            seek.asked = best
+            ready = self.standbys.ready(stripe)
+            if ready is not None and ready.node == best.node:
+                seek.give_up_at = now + RESUME_WAIT
+                return [Resume(stripe, NodeId(best.node))]
+            seek.give_up_at = now + ANSWER_WAIT
+            return [Ask(stripe, best, state.orphan, tuple(state.tried[-MAX_REDIRECTS:]))]
+        if seek.waiting or seek.answered:
+            return []
+        state.seek = None
+        if state.parent is None:
+            state.ask_at = now
+        elif state.suspect:
+            state.ask_at = now + ASK_AGAIN
+        else:
+            state.tried.clear()
+        return []
+
+    def failed(self, stripe: Stripe, node: NodeId, now: float) -> list[Command]:
+        """Note that a candidate cannot be reached, refused, or ended the link before Attached."""
+        state = self._states[stripe]
+        seek = state.seek
+        if seek is None:
+            return []
+        seek.waiting.pop(node, None)
+        seek.answered.pop(node, None)
+        if seek.asked is not None and seek.asked.node == node:
+            seek.asked = None
+        if node not in state.tried:
+            state.tried.append(node)
+        return self._choose(stripe, now)
+
+    def _recover(self, stripe: Stripe, newest: int, now: float) -> list[Command]:
+        """Look for a parent: the standby, the server proxy, and without it the ancestors."""
+        state = self._states[stripe]
+        if commands := self._resume(stripe, now):
+            return commands
+        if state.unanswered:
+            above = self.standbys.ancestors(stripe)
+            known = {*state.tried, state.parent}
+            if untried := [one for one in above if one.node not in known]:
+                state.ask_at = None
+                return self._begin(stripe, untried, now)
+            names = {one.node for one in above}
+            state.tried = [node for node in state.tried if node not in names]
+        return self._report(stripe, newest, now)
+
+    def _resume(self, stripe: Stripe, now: float) -> list[Command]:
+        """Ask the standby, if there is one that has not been asked."""
+        state, ready = self._states[stripe], self.standbys.ready(stripe)
+        if ready is None or ready.node in state.tried:
+            return []
+        state.orphan, state.ask_at = True, None
+        state.seek = Seek(asked=ready, give_up_at=now + RESUME_WAIT)
+        return [Resume(stripe, NodeId(ready.node))]
+
+    def _give_up(self, stripe: Stripe, seek: Seek, now: float) -> list[Command]:
+        """Pass over all that have not answered in time."""
+        late = list(seek.waiting) if seek.asked is None else [NodeId(seek.asked.node)]
+        seek.give_up_at = now + ANSWER_WAIT
+        commands: list[Command] = [Drop(stripe, node) for node in late]
+        for node in late:
+            self.standbys.lost(stripe, node, now)
+            commands += self.failed(stripe, node, now)
+        return commands
+
+    def _report(self, stripe: Stripe, newest: int, now: float) -> list[Command]:
+        state = self._states[stripe]
+        state.ask_at, state.unanswered = now + ASK_AGAIN, True
+        # The server proxy places whoever asks as an orphan, a newcomer too: parents must agree.
+        state.orphan = True
+        del state.tried[:-MOST_TRIED]
+        return [
+            Tell(
+                ParentLost(
+                    stripe=stripe,
+                    parent=state.lost,
+                    reason=state.reason,
+                    newest=newest,
+                    tried=tuple(state.tried[-MAX_REDIRECTS:]),
+                )
+            )
+        ]
+
+
+def _by_node(candidates: Sequence[Candidate]) -> dict[NodeId, Candidate]:
+    """Return each candidate once, in order."""
+    found: dict[NodeId, Candidate] = {}
+    for one in candidates:
+        found.setdefault(NodeId(one.node), one)
+    return found
