@@ -1,0 +1,150 @@
+"""The daemons on their hosts.
+
+Everything between the sockets and the players is the daemons' own code: control links, trees,
+parents, logs, merge. Left out are HTTP, RTSP and the source; a `Meter` takes the place of a player.
+"""
+
+import asyncio
+import struct
+from dataclasses import dataclass
+
+from bench.sim.network import Host, HostLoop
+from bench.sim.watch import Meter
+from clientproxy.config import ClientConfig
+from clientproxy.net.channels import JoinedChannels
+from clientproxy.net.node import TICK, Node
+from common.fields import Track
+from common.ids import Address, NodeId, Stripe
+from common.runtime.link import Listener
+from common.runtime.tasks import Tasks
+from serverproxy.config import ChannelConfig
+from serverproxy.core.events import SourceDescription, SourcePacket
+from serverproxy.net.channel import Channel
+from serverproxy.net.first import FirstMessage
+
+CHANNEL = "cam"
+SERVER = Address("10.255.255.254", 7854)
+EPOCH_US = 1_700_000_000_000_000
+"""Group clock when the simulation begins."""
+H264 = Track(0, "video", "H264", 90_000, 96)
+RTP = struct.Struct("!BBHII")
+
+
+def rtp_packet(number: int, size: int, keyframe: bool) -> bytes:
+    """Return the H.264 slice of this number."""
+    head = RTP.pack(0x80, 0xE0, number & 0xFFFF, number * 3600 & 0xFFFFFFFF, 7)
+    return (head + (b"\x65" if keyframe else b"\x41")).ljust(size, b"\0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the source sends."""
+
+    packets_per_second: float = 4.0
+    packet_bytes: int = 100
+    keyframe_every: int = 8
+    """Packets from one keyframe to the next."""
+
+
+class ServerHost:
+    """The server proxy, but for its HTTP side and its source."""
+
+    def __init__(self, host: Host, loop: HostLoop, settings: dict[str, object]) -> None:
+        self.host = host
+        self.sent: list[tuple[float, int]] = []
+        """Time and sequence number of each packet of the source."""
+        config = ChannelConfig.model_validate({"source": "rtsp://127.0.0.1/none", **settings})
+        self._tasks, self._loop = Tasks(), loop
+        instance_us = EPOCH_US + int(loop.time() * 1e6)
+        self.channel = Channel(CHANNEL, config, self._tasks, instance_us=instance_us)
+        channels = {CHANNEL: self.channel}
+        self._listener = Listener(lambda: FirstMessage(channels))
+        self._tasks.spawn(self._run(), name="server")
+
+    async def _run(self) -> None:
+        await self._listener.start(SERVER)
+        while True:
+            await asyncio.sleep(TICK)
+            self.channel.control.tick()
+            self.channel.feed.downlink.tick(TICK)
+
+    def play(self, source: Source) -> None:
+        """Begin to send."""
+        self.channel.feed.source_up(SourceDescription("v=0\r\n", (H264,)))
+        self._tasks.spawn(self._play(source), name="source")
+
+    async def _play(self, source: Source) -> None:
+        while True:
+            number = len(self.sent)
+            keyframe = number % source.keyframe_every == 0
+            payload = rtp_packet(number, source.packet_bytes, keyframe)
+            self.sent.append((self._loop.time(), self.channel.feed.numbering.next))
+            self.channel.feed.source_packets([SourcePacket(0, False, payload)])
+            await asyncio.sleep(1 / source.packets_per_second)
+
+
+class QuietNode(Node):
+    """A node whose heartbeats are not sent one by one: `look` makes up for them."""
+
+    async def run(self) -> None:
+        self._tasks.spawn(self._control.run(), name="control")
+
+    def look(self, now: float, *, report: bool) -> None:
+        """Do what falls due on all links."""
+        self._control.tick(now)
+        if self.stripes is not None:
+            self.stripes.tick(TICK)
+            if report and self._control.up:
+                self._control.tell(self._report(self.stripes, now))
+
+
+class ClientHost:
+    """A client proxy, but for its RTSP and HTTP sides."""
+
+    def __init__(self, host: Host, config: ClientConfig, loop: HostLoop, *, quiet: bool) -> None:
+        self.host, self.name, self.born_at = host, host.name, loop.time()
+        self.channels = JoinedChannels(config)
+        self._listener = Listener(self.channels.first_handler)
+        self._tasks = Tasks()
+        kind = QuietNode if quiet else Node
+        overlay = self.channels.overlay = Address(host.ip, SERVER.port + 1)
+        self.node = kind(CHANNEL, SERVER, config, overlay, self._tasks)
+        self.channels.nodes[CHANNEL, SERVER] = self.node
+        self.meter = Meter(loop, EPOCH_US)
+        self.node.feed.add_viewer(self.meter)
+        self.parents_after: float | None = None
+        """Seconds until every stripe had a parent."""
+        self._tasks.spawn(self._start(), name="start")
+
+    async def _start(self) -> None:
+        await self._listener.start(self.channels.overlay)
+        await self.node.run()
+
+    async def leave(self) -> None:
+        """End in good order, as SIGTERM does."""
+        await self.channels.close()
+        await self._listener.close()
+
+    @property
+    def id(self) -> NodeId | None:
+        """Id that the server proxy gave it."""
+        return None if self.node.stripes is None else NodeId(self.node.stripes.offer.node)
+
+    @property
+    def stripes(self) -> range:
+        """Numbers of the stripes, none before the Offer."""
+        return range(0 if self.node.stripes is None else len(self.node.stripes.logs))
+
+    def parent(self, stripe: int) -> NodeId | None:
+        """Return the parent in a stripe."""
+        stripes = self.node.stripes
+        return None if stripes is None else stripes.uplink.search.parent(Stripe(stripe))
+
+    def children(self, stripe: int) -> list[NodeId]:
+        """Return the children in a stripe."""
+        stripes = self.node.stripes
+        return (
+            []
+            if stripes is None
+            else [c.node for c in stripes.downlink.children.of(Stripe(stripe))]
+        )

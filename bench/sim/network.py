@@ -1,0 +1,396 @@
+"""A model of a network: hosts, TCP between them, and what can go wrong.
+
+Rules
+-----
+1. Bytes of one connection arrive in order, `delay` and some of `jitter` later. A segment that is
+   lost, with a chance of `loss`, comes a retransmission time later, and all behind it wait.
+2. Where one direction between two hosts is cut, TCP carries nothing in either: at once in this
+   direction, in the other when its acknowledgements are missed. What was written waits and goes out
+   with the first retransmission after the cut is mended; after `USER_TIMEOUT` the link ends.
+3. The kernel of a host that is stopped goes on: connections are accepted, bytes are acknowledged
+   while its buffers have room. A host that is killed sends the end of its connections; one that
+   vanishes (its power is gone) sends nothing.
+4. A host with a rate sends all its bytes one after the other.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Final
+
+from bench.sim.loop import OWNER, VirtualLoop
+
+KERNEL_BYTES: Final = 128 << 10
+"""Bytes of one direction that the kernels take before the writer is told to wait."""
+LEAST_RETRANSMISSION = 0.2
+"""Seconds before TCP sends a lost segment again, at least (RFC 6298 as Linux has it)."""
+USER_TIMEOUT = 10.0
+"""Seconds without an acknowledgement after which a link ends (RFC 5482), as the daemons set it."""
+SYN_AGAIN = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between tries to connect."""
+PORT = 7855
+SEGMENT_BYTES = 60
+"""What a segment costs a host's rate besides its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What lies between any two hosts."""
+
+    delay: tuple[float, float] = (0.01, 0.03)
+    """Least and greatest one-way delay in seconds; a pair of hosts keeps its own."""
+    jitter: float = 0.001
+    """Seconds that a segment may take longer."""
+    loss: float = 0.0
+    """Share of the segments that are lost once."""
+
+
+def is_message(data: bytes | bytearray | memoryview) -> bool:
+    """Whether a control message begins here: five digits and a newline (design, section 4)."""
+    return bytes(data[5:6]) == b"\n" and bytes(data[:5]).isdigit()
+
+
+class Host:
+    """A computer with one daemon."""
+
+    def __init__(self, loop: VirtualLoop, name: str, ip: str, access: float) -> None:
+        self.name, self.ip, self.access = name, ip, access
+        self.counted = False
+        """Control messages to and from it are counted in `messages`."""
+        self.messages = 0
+        self.listener: Callable[[], asyncio.BaseProtocol] | None = None
+        self.reachable = True
+        """Others can connect to it (no NAT)."""
+        self.rate: float | None = None
+        """Bytes a second that it can send; None: any number."""
+        self.busy_until = 0.0
+        self.ends: dict[End, None] = {}
+        self.state = "up"
+        """`up`, `stopped`, `killed` or `vanished`."""
+        self.context = copy_context()
+        self.context.run(OWNER.set, name)
+        self._loop = loop
+
+    @property
+    def is_there(self) -> bool:
+        """Its kernel answers."""
+        return self.state in {"up", "stopped"}
+
+    def run(self, do: Callable[[], object]) -> None:
+        """Run the daemon's code as soon as the loop runs."""
+        self._loop.call_soon(do, context=self.context)
+
+
+class End(asyncio.Transport):
+    """One side of a connection."""
+
+    peer: "End"
+
+    def __init__(self, network: "Network", host: Host, ports: tuple[int, int], far: Host) -> None:
+        super().__init__({"sockname": (host.ip, ports[0]), "peername": (far.ip, ports[1])})
+        self.protocol: asyncio.Protocol = asyncio.Protocol()
+        self.host, self.held_since = host, 0.0
+        self.arrives_at = 0.0
+        """Arrival time of what was sent last."""
+        self.held: list[bytes | None] | None = None
+        """What waits for a cut to be mended; None at the end of the list: the end of the link."""
+        self.ended = False
+        self._network, self._unread, self._paused = network, 0, False
+
+    # --- asyncio.Transport
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self.ended:
+            return
+        self._unread += len(data)
+        if self.host.counted and is_message(data):
+            self.host.messages += 1
+        self._network.carry(self, bytes(data))
+        if self._unread > KERNEL_BYTES and not self._paused:
+            self._paused = True
+            self.protocol.pause_writing()
+
+    def close(self) -> None:
+        if not self.ended:
+            self._network.carry(self, None)
+            self.finish(None)
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.ended
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0 if self.ended else max(0, self._unread - KERNEL_BYTES)
+
+    # --- the network
+
+    def finish(self, error: Exception | None) -> None:
+        """End this side; the protocol is told soon."""
+        self.ended = True
+        self.host.ends.pop(self, None)
+        self._network.on_change(self.host)
+        self._network.loop.call_soon(
+            self.protocol.connection_lost, error, context=self.host.context
+        )
+
+    def arrive(self, data: bytes | None) -> None:
+        """Take what the other side sent; None: its end."""
+        if data is None:
+            if not self.ended:
+                self.protocol.eof_received()
+                self.finish(None)
+            return
+        self.peer.was_read(len(data))
+        if self.host.counted and is_message(data):
+            self.host.messages += 1
+        if not self.ended:
+            self.protocol.data_received(data)
+
+    def was_read(self, size: int) -> None:
+        """Note that the other side took bytes."""
+        self._unread -= size
+        if self._paused and self._unread <= KERNEL_BYTES:
+            self._paused = False
+            if not self.ended:
+                self._network.loop.call_soon(
+                    self.protocol.resume_writing, context=self.host.context
+                )
+
+
+class Network:
+    """All hosts and connections."""
+
+    def __init__(self, loop: VirtualLoop, rng: random.Random, weather: Weather) -> None:
+        self.loop, self.rng, self.weather = loop, rng, weather
+        self.hosts: dict[str, Host] = {}
+        """By address."""
+        self.on_trouble: Callable[[End], None] = lambda _end: None
+        """Told of each side of a link that will hear nothing for a while."""
+        self.on_change: Callable[[Host], None] = lambda _host: None
+        """Told of each host that has a link more or less."""
+        self._cuts: dict[tuple[str, str], float] = {}
+        """Directions between hosts that are cut, by name, and since when."""
+        self._ports = PORT
+
+    def host(self, name: str, ip: str) -> Host:
+        """Add a host."""
+        least, most = self.weather.delay
+        host = Host(self.loop, name, ip, self.rng.uniform(least, most) / 2)
+        self.hosts[ip] = host
+        return host
+
+    def delay(self, one: Host, other: Host) -> float:
+        """Return the one-way delay."""
+        return one.access + other.access
+
+    # --- faults
+
+    def kill(self, host: Host) -> None:
+        """SIGKILL: the process is gone, its kernel says so on all links."""
+        self.loop.halt(host.name, for_good=True)
+        for end in list(host.ends):
+            end.ended = True
+            self.carry(end, None)
+        host.ends.clear()
+        host.state = "killed"
+
+    def vanish(self, host: Host) -> None:
+        """Take the power from a host: nobody is told."""
+        self.loop.halt(host.name, for_good=True)
+        host.state = "vanished"
+        for end in list(host.ends):
+            self._trouble(end)
+
+    def stop(self, host: Host) -> None:
+        """SIGSTOP."""
+        host.state = "stopped"
+        self.loop.halt(host.name, for_good=False)
+        for end in list(host.ends):
+            self.on_trouble(end.peer)
+
+    def go_on(self, host: Host) -> None:
+        """SIGCONT."""
+        host.state = "up"
+        self.loop.go_on(host.name)
+
+    def cut(self, one: Host, other: Host) -> None:
+        """Let nothing through from `one` to `other`."""
+        self._cuts[one.name, other.name] = self.loop.time()
+        for end in [*one.ends, *other.ends]:
+            if {end.host, end.peer.host} == {one, other}:
+                self._trouble(end)
+
+    def mend(self, one: Host, other: Host) -> None:
+        """Let everything through from `one` to `other` again."""
+        self._cuts.pop((one.name, other.name), None)
+        for end in [*one.ends, *other.ends]:
+            if end.held is not None and self._blocked(end) is None:
+                self._release(end)
+
+    def _trouble(self, end: End) -> None:
+        for one in (end, end.peer):
+            if not one.ended:
+                self.on_trouble(one)
+
+    def _blocked(self, end: End) -> float | None:
+        """Return since when nothing goes out from `end`, None if something does."""
+        peer = end.peer
+        if peer.host.state == "vanished":
+            return 0.0
+        since = self._cuts.get((end.host.name, peer.host.name))
+        back = self._cuts.get((peer.host.name, end.host.name))
+        if since is None and back is not None and self.loop.time() > back + LEAST_RETRANSMISSION:
+            since = back  # nothing is acknowledged
+        return since
+
+    def hears(self, end: End) -> bool:
+        """Whether what the other side sends, heartbeats too, gets through to this one."""
+        peer = end.peer
+        if peer.held is not None or peer.host.state in {"stopped", "vanished"}:
+            return False
+        return not self._cuts or self._blocked(peer) is None
+
+    # --- bytes
+
+    def carry(self, end: End, data: bytes | None) -> None:
+        """Take bytes, or the end of the link, to the other side."""
+        if end.held is not None:
+            end.held.append(data)
+        elif (self._cuts or end.peer.host.state == "vanished") and self._blocked(end) is not None:
+            end.held, end.held_since = [data], self.loop.time()
+            self.loop.call_later(USER_TIMEOUT, self._time_out, end, end.held)
+        else:
+            self._send(end, data, 0.0)
+
+    def _send(self, end: End, data: bytes | None, later: float) -> None:
+        host, peer = end.host, end.peer
+        departs = self.loop.time() + later
+        if host.rate is not None:
+            size = SEGMENT_BYTES + (0 if data is None else len(data))
+            departs = host.busy_until = max(departs, host.busy_until) + size / host.rate
+        delay, weather = self.delay(host, peer.host), self.weather
+        arrives = departs + delay + self.rng.random() * weather.jitter
+        if weather.loss and self.rng.random() < weather.loss:
+            arrives += LEAST_RETRANSMISSION + 2 * delay
+        end.arrives_at = max(end.arrives_at, arrives)
+        self.loop.call_at(end.arrives_at, peer.arrive, data, context=peer.host.context)
+
+    def _release(self, end: End) -> None:
+        """Send what waited with the first retransmission after the cut: their pauses double."""
+        waited, pause, held = self.loop.time() - end.held_since, LEAST_RETRANSMISSION, end.held
+        while pause < waited:
+            pause *= 2
+        end.held = None
+        for data in held or ():
+            self._send(end, data, pause - waited)
+
+    def _time_out(self, end: End, held: list[bytes | None]) -> None:
+        if end.held is held and not end.ended:
+            end.finish(TimeoutError("nothing is acknowledged"))
+
+    # --- connections
+
+    async def connect(
+        self, ip: str, factory: Callable[[], asyncio.Protocol], caller: Host
+    ) -> tuple[End, asyncio.Protocol]:
+        """Connect as the kernel does; ConnectionRefusedError where nobody listens."""
+        for again in SYN_AGAIN:
+            target = self.hosts.get(ip)
+            pause = again
+            if target is not None and self._gets_through(caller, target):
+                await asyncio.sleep(2 * self.delay(caller, target))
+                if target.listener is None or target.state == "killed":
+                    raise ConnectionRefusedError(111, "Connection refused")
+                if self._gets_through(caller, target):
+                    return self._open(caller, target, factory)
+                pause -= 2 * self.delay(caller, target)
+            await asyncio.sleep(pause)
+        raise TimeoutError("no answer")
+
+    def _gets_through(self, one: Host, other: Host) -> bool:
+        if other.state == "vanished" or not other.reachable:
+            return False
+        if (one.name, other.name) in self._cuts or (other.name, one.name) in self._cuts:
+            return False
+        loss = self.weather.loss
+        return not loss or self.rng.random() >= 2 * loss
+
+    def _open(
+        self, caller: Host, target: Host, factory: Callable[[], asyncio.Protocol]
+    ) -> tuple[End, asyncio.Protocol]:
+        self._ports += 1
+        near = End(self, caller, (self._ports, PORT), target)
+        far = End(self, target, (PORT, self._ports), caller)
+        near.peer, far.peer = far, near
+        caller.ends[near] = target.ends[far] = None
+        self.on_change(caller)
+        self.on_change(target)
+        self.loop.call_soon(self._accept, far, context=target.context)
+        near.protocol = factory()
+        near.protocol.connection_made(near)
+        return near, near.protocol
+
+    def _accept(self, far: End) -> None:
+        if far.host.listener is None or far.ended:
+            far.ended = True
+            return
+        protocol = far.host.listener()
+        assert isinstance(protocol, asyncio.Protocol)
+        far.protocol = protocol
+        far.protocol.connection_made(far)
+
+
+class _Listening:
+    """What `create_server` returns: as much of an asyncio.Server as a Listener needs."""
+
+    def __init__(self, host: Host, port: int) -> None:
+        self.sockets, self._host, self._port = (self,), host, port
+
+    def getsockname(self) -> tuple[str, int]:
+        return self._host.ip, self._port
+
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        self._host.listener = None
+
+
+class HostLoop(VirtualLoop):
+    """The loop with the network: whoever connects does so from the host whose code runs."""
+
+    def __init__(self, seed: int, weather: Weather) -> None:
+        super().__init__()
+        self.rng = random.Random(seed)
+        self.network = Network(self, self.rng, weather)
+        self.by_name: dict[str, Host] = {}
+
+    def add_host(self, name: str, ip: str) -> Host:
+        """Add a host."""
+        host = self.by_name[name] = self.network.host(name, ip)
+        return host
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.Protocol], host: str, port: int
+    ) -> tuple[End, asyncio.Protocol]:
+        return await self.network.connect(host, protocol_factory, self.by_name[OWNER.get()])
+
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: str,
+        port: int,
+        *,
+        backlog: int = 100,
+    ) -> _Listening:
+        there = self.by_name[OWNER.get()]
+        there.listener = protocol_factory
+        return _Listening(there, port or PORT)
+
+    def remove_reader(self, fd: object) -> bool:
+        return False

@@ -1,0 +1,124 @@
+"""Heartbeats without sending them: for many nodes over long times.
+
+A node whose links are sound and settled is looked at only when it reports, every two seconds. Each
+look makes up for the heartbeats that would have come: a link that can be heard counts as heard.
+While anything is going on, a link made or lost or gone silent, a stripe without a parent, a child
+that has not caught up, the node is looked at in each tick, as without this.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+from bench.sim.daemons import ClientHost, QuietNode
+from bench.sim.network import End, Host, HostLoop
+from clientproxy.net.node import REPORT_EVERY, TICK
+from common.runtime.downlink import Downlink
+from common.runtime.link import Link
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from common.ids import NodeId
+
+SETTLED_AFTER = 0.5
+"""Seconds without news after which a node is looked at less often."""
+HEARTBEAT_EVERY = 0.1
+
+
+class Run(Protocol):
+    """Whose nodes these are."""
+
+    loop: HostLoop
+    clients: dict[str, ClientHost]
+
+
+class _Looked:
+    """When a node is looked at."""
+
+    def __init__(self, client: ClientHost, report_at: float) -> None:
+        self.client, self.report_at = client, report_at
+        self.busy_until = self.next_at = 0.0
+        self.pending: asyncio.TimerHandle | None = None
+
+
+class Heartbeats:
+    """Looks at all nodes of a run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._looked: dict[str, _Looked] = {}
+        self._names: dict[NodeId, str] = {}
+        run.loop.network.on_trouble = self._trouble
+        run.loop.network.on_change = self._news
+
+    def born(self, client: ClientHost) -> None:
+        """Look at a new node from now on."""
+        now = self._run.loop.time()
+        looked = _Looked(client, now + REPORT_EVERY * self._run.loop.rng.random())
+        self._looked[client.name] = looked
+        self._keep_busy(looked)
+
+    def _news(self, host: Host) -> None:
+        if (looked := self._looked.get(host.name)) is not None:
+            self._keep_busy(looked)
+
+    def _trouble(self, end: End) -> None:
+        """Note that nothing will come here from now on; the last heartbeat is not long ago."""
+        loop = self._run.loop
+        if isinstance(end.protocol, Link) and not end.ended:
+            last = loop.time() - HEARTBEAT_EVERY * loop.rng.random()
+            end.protocol.heard = max(end.protocol.heard, last)
+        self._news(end.host)
+
+    def _keep_busy(self, looked: _Looked) -> None:
+        now = self._run.loop.time()
+        looked.busy_until = now + SETTLED_AFTER
+        if looked.pending is None or looked.next_at > now + TICK:
+            self._look_at(looked, now + TICK)
+
+    def _look_at(self, looked: _Looked, when: float) -> None:
+        if looked.pending is not None:
+            looked.pending.cancel()
+        looked.next_at = when
+        context = looked.client.host.context
+        looked.pending = self._run.loop.call_at(when, self._look, looked, context=context)
+
+    def _look(self, looked: _Looked) -> None:
+        now, client = self._run.loop.time(), looked.client
+        looked.pending = None
+        sound = self._hear(client.host, now)
+        assert isinstance(client.node, QuietNode)
+        client.node.look(now, report=now >= looked.report_at)
+        if now >= looked.report_at:
+            looked.report_at = now + REPORT_EVERY
+        busy = not sound or now < looked.busy_until or not self._settled(client)
+        self._look_at(looked, now + TICK if busy else looked.report_at)
+
+    def _hear(self, host: Host, now: float) -> bool:
+        """Let every link count as heard that can be; return whether all can."""
+        network, sound = self._run.loop.network, True
+        for end in host.ends:
+            if network.hears(end):
+                if isinstance(end.protocol, Link):
+                    end.protocol.heard = now
+            else:
+                sound = False
+        return sound
+
+    def _settled(self, client: ClientHost) -> bool:
+        stripes = client.node.stripes
+        if stripes is None or not stripes.attached or client.node.feed.reorder_depth:
+            return False
+        if client.id is not None:
+            self._names[client.id] = client.name
+        return self.children_settled(stripes.downlink)
+
+    def children_settled(self, downlink: Downlink) -> bool:
+        """Whether nobody below is on the way; who has not caught up sends heartbeats."""
+        settled = True
+        for child in downlink.children:
+            if child.splicing or child.leaving or not child.fresh:
+                settled = False
+                looked = self._looked.get(self._names.get(child.node, ""))
+                if looked is not None and not child.fresh:
+                    self._keep_busy(looked)
+        return settled

@@ -1,0 +1,109 @@
+"""Looks at all nodes now and then: newcomers, orphans, moves, heights."""
+
+from typing import Protocol
+
+from bench.sim.daemons import ClientHost, ServerHost
+from bench.sim.network import HostLoop
+from bench.sim.watch import Look, Results
+from common.ids import ROOT, NodeId
+
+LOOK_EVERY = 0.25
+HEIGHTS_EVERY = 1.0
+
+
+class Run(Protocol):
+    """What is looked at."""
+
+    loop: HostLoop
+    clients: dict[str, ClientHost]
+    server: ServerHost | None
+    results: Results
+
+
+class Survey:
+    """Keeps in mind who has no parent, and since when."""
+
+    def __init__(self, run: Run) -> None:
+        self.oldest = 0.0
+        """Longest time that a place has been without a parent since the last `Look`."""
+        self.moves = 0
+        self.moved_at = 0.0
+        """When a parent was last seen to have changed."""
+        self._run = run
+        self._parents: dict[str, list[NodeId | None]] = {}
+        self._orphans: dict[tuple[str, int], float] = {}
+        self._told_at = 0.0
+
+    def look(self) -> None:
+        """Look at all nodes, and again `LOOK_EVERY` later."""
+        run, now = self._run, self._run.loop.time()
+        run.loop.call_later(LOOK_EVERY, self.look)
+        for client in run.clients.values():
+            self._look_at(client, now)
+        for place, since in list(self._orphans.items()):
+            if place[0] in run.clients:
+                self.oldest = max(self.oldest, now - since)
+            else:
+                del self._orphans[place]
+        if now >= self._told_at:
+            self._told_at = now + HEIGHTS_EVERY
+            run.results.looks.append(self._told(now))
+            self.oldest = 0.0
+
+    def _look_at(self, client: ClientHost, now: float) -> None:
+        parents = [client.parent(stripe) for stripe in client.stripes]
+        if client.parents_after is None:
+            if parents and None not in parents:
+                client.parents_after = now - client.born_at
+                self._parents[client.name] = parents
+            return
+        before = self._parents[client.name]
+        if parents == before and None not in parents:
+            return
+        for stripe, parent in enumerate(parents):
+            place = (client.name, stripe)
+            if parent is None:
+                self._orphans.setdefault(place, now)
+            else:
+                self._orphans.pop(place, None)
+            if parent not in (None, before[stripe]):
+                self.moves, self.moved_at = self.moves + 1, now
+                before[stripe] = parent
+
+    def _told(self, now: float) -> Look:
+        run = self._run
+        return Look(
+            at=now,
+            nodes=len(run.clients),
+            heights=self.heights(),
+            orphans=len(self._orphans),
+            oldest_orphan=self.oldest,
+            moves=self.moves,
+            root_messages=0 if run.server is None else run.server.host.messages,
+        )
+
+    def heights(self) -> tuple[int, ...]:
+        """Return the greatest depth per stripe of nodes with a way up to the server proxy."""
+        clients = {client.id: client for client in self._run.clients.values()}
+        stripes = max((len(client.stripes) for client in clients.values()), default=0)
+        return tuple(
+            max(depths_of({n: c.parent(s) for n, c in clients.items() if s in c.stripes}).values())
+            for s in range(stripes)
+        )
+
+
+def depths_of(parents: dict[NodeId | None, NodeId | None]) -> dict[NodeId | None, int]:
+    """Return the depth of each node, 0 for one without a way up to the server proxy."""
+    depths: dict[NodeId | None, int] = {ROOT: 0}
+    for node in parents:
+        way = []
+        above: NodeId | None = node
+        while above is not None and above not in depths and above not in way:
+            way.append(above)
+            above = parents.get(above)
+        whole = above == ROOT or depths.get(above, 0) > 0
+        depth = depths.get(above, 0)
+        for one in reversed(way):
+            depth += 1
+            depths[one] = depth if whole else 0
+    return depths
