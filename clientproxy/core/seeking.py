@@ -88,10 +88,8 @@ class Seeking:
         if seek.waiting or seek.answered:
             return []
         state.seek = None
-        if state.parent is None:
+        if state.parent is None or state.suspect:
             state.ask_at = now
-        elif state.suspect:
-            state.ask_at = now + ASK_AGAIN
         else:
             state.tried.clear()
         return []

@@ -102,9 +102,8 @@ class JoinedChannels:
         self._leaving.discard(node)
 
     async def close(self) -> None:
-        """Leave all channels."""
-        for channel, server in list(self.nodes):
-            await self._leave(channel, server)
+        """Leave all channels, at the same time: handing children over may take a while."""
+        await asyncio.gather(*(self._leave(*key) for key in list(self.nodes)))
         for node in list(self._leaving):
             # `run` was cancelled while it left this one.
             await node.close()

@@ -3,6 +3,7 @@
 One object lives as long as the server process that gave the node its place.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ Tell: TypeAlias = Callable[[AttachedReport | ParentLost | ChildLost], None]
 
 MAX_JUMP = 1 << 22
 """Sequence numbers that a parent may leave out; more would shut out all honest parents after it."""
+HAND_OVER_WITHIN = 1.5
+"""Seconds for which a node that leaves feeds its children on, while they look for another."""
+HAND_OVER_LOOK = 0.02
 ORDERLY = frozenset(
     {"bye", "moved", "redirected", "left", "replaced", "restarted", "ended", "too_slow"}
 )
@@ -111,12 +115,26 @@ class Stripes:
         self.downlink.tick(seconds)
 
     async def close(self, reason: EndReason) -> None:
-        """Hand the children over, say bye to the parents, end all stripe links."""
+        """Hand the children over, say bye to the parents, end all stripe links.
+
+        The children are fed until each has another parent, `HAND_OVER_WITHIN` seconds at most.
+        """
         self._closed = True
-        self.downlink.hand_over()
+        if reason == "left":
+            await self._hand_over()
         self.uplink.close()
         self.downlink.close(reason)
         await self._tasks.close()
+
+    async def _hand_over(self) -> None:
+        self.downlink.hand_over()
+        loop = asyncio.get_running_loop()
+        last, until = loop.time(), loop.time() + HAND_OVER_WITHIN
+        while any(self.downlink.children) and last < until:
+            await asyncio.sleep(HAND_OVER_LOOK)
+            now = loop.time()
+            self.tick(now - last)
+            last = now
 
     def states(self) -> tuple[StripeState, ...]:
         """Return how the node hangs in each tree, for Rejoin."""
