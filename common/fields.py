@@ -143,6 +143,8 @@ class StripeReport(Part, frozen=True):
     children: NodeNames
     standby: NodeName | None = None
     """Second parent that is ready to take over."""
+    behind: Seconds = 0.0
+    """Seconds from when the parent had a packet until the node has it, more than at best."""
 
 
 class PathEntry(Part, frozen=True):

@@ -183,6 +183,8 @@ class Report(Message, frozen=True, tag="Report"):
     players: Count
     delivered: U64
     lost: U64
+    downlink_slow: bool = False
+    """The links to all parents are behind: the node's own network is too slow, not a parent."""
 
 
 class Announce(Message, frozen=True, tag="Announce"):

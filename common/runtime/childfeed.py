@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_AFTER_US = 100_000
 """A link that has sent nothing for this long sends a heartbeat."""
+HEARTBEAT_EVERY_US = 250_000
+"""A heartbeat goes beside data too, so that the child learns how far it is behind."""
 STANDBY_HEARTBEAT_AFTER_US = 1_000_000
 """The same for a link that only stands by."""
 SILENT_AFTER = 10.0
@@ -107,7 +109,7 @@ class ChildFeed:
         self._log, self._upstream, self._stats = own, upstream, stats
         self._extra = place._asdict()
         self._budget = BURST_BYTES
-        self._sent_us = 0
+        self._sent_us = self._beat_us = 0
         self._peer_us = 0
         self._skipped_at: float | None = None
         self._loop = asyncio.get_running_loop()
@@ -158,8 +160,7 @@ class ChildFeed:
         if self._loop.time() - self.link.heard > SILENT_AFTER:
             self.reason = "silent"
             self.link.abort("silent")
-        after_us = STANDBY_HEARTBEAT_AFTER_US if self.standby else HEARTBEAT_AFTER_US
-        if (now_us - self._sent_us < after_us and not at_once) or self.link.paused:
+        if not at_once and not self._beat_is_due(now_us):
             return
         data = Heartbeat(
             newest=self._log.newest or 0,
@@ -170,7 +171,14 @@ class ChildFeed:
         ).encode()
         self.link.write(data)
         self._stats.heartbeat_bytes += len(data)
-        self._sent_us = now_us
+        self._sent_us = self._beat_us = now_us
+
+    def _beat_is_due(self, now_us: int) -> bool:
+        if self.standby:
+            return now_us - self._sent_us >= STANDBY_HEARTBEAT_AFTER_US and not self.link.paused
+        if now_us - self._beat_us >= HEARTBEAT_EVERY_US:
+            return True  # behind what waits: how late it comes is what it tells
+        return now_us - self._sent_us >= HEARTBEAT_AFTER_US and not self.link.paused
 
     def _write(self, most: int) -> int:
         """Write at most about `most` bytes; return how many."""

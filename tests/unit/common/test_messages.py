@@ -175,9 +175,9 @@ def test_an_ntp_timestamp_has_64_bits() -> None:
 def test_a_report_about_a_thousand_children_with_the_longest_names_fits() -> None:
     """A node's children choose no names that make its own Report too long to be sent."""
     names = tuple(f"n{at:0>63}" for at in range(1000))
-    one = StripeReport(0, "n" * 64, -1e13, 2**63 - 1, 2**63 - 1, 2**63 - 1, names)
+    one = StripeReport(0, "n" * 64, -1e13, 2**63 - 1, 2**63 - 1, 2**63 - 1, names, "n" * 64, -1e13)
     rest = tuple(
-        StripeReport(at, "n" * 64, -1e13, 2**63 - 1, 2**63 - 1, 2**63 - 1, ())
+        StripeReport(at, "n" * 64, -1e13, 2**63 - 1, 2**63 - 1, 2**63 - 1, (), "n" * 64, -1e13)
         for at in range(1, 16)
     )
     report = Report(sent_us=0, delay=0.0, stripes=(one, *rest), players=0, delivered=0, lost=0)
