@@ -5,7 +5,9 @@ Rules
 1. A packet leaves exactly once: in order, or never (late, duplicate).
 2. A gap is waited for at most `timeout` seconds, counted from the arrival of the first packet
    behind it. The hole then counts as lost and the head moves on.
-3. At most `capacity_bytes` are held: payloads, and `PACKET_COST_BYTES` for each packet, or empty
+3. Another server process numbers on with a jump, and marks its first frame of each stripe. What is
+   between is no loss. Once every stripe is there nothing older can come any more: the head follows.
+4. At most `capacity_bytes` are held: payloads, and `PACKET_COST_BYTES` for each packet, or empty
    ones would cost nothing. Overflow gives up the oldest gap first.
 
 No clock is read here: the caller passes `now`.
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from common.frame import Packet
+from common.frame import FLAG_FIRST, Packet
 
 PACKET_COST_BYTES = 256
 """What a held packet takes besides its payload, about."""
@@ -36,14 +38,22 @@ class ReorderStats:
 class Reorder:
     """The merge of one channel. `head` is the next sequence number to leave."""
 
-    def __init__(self, *, head: int, timeout: float, capacity_bytes: int) -> None:
-        """Start with sequence number `head`; wait `timeout` seconds for a missing packet."""
+    def __init__(self, *, head: int, timeout: float, capacity_bytes: int, stripes: int = 1) -> None:
+        """Start with sequence number `head`; wait `timeout` seconds for a missing packet.
+
+        The packets of each of the `stripes` come in order.
+        """
         self.head = head
         self.stats = ReorderStats()
         self._timeout, self._capacity = timeout, capacity_bytes
         self._held: dict[int, tuple[Packet, float]] = {}
         self._order: list[int] = []
         """Heap of the held sequence numbers."""
+        self._stripes = stripes
+        self._begins = head
+        """Numbers from `head` up to this one were never given."""
+        self._marks: set[int] = set()
+        """First frames of the newest server process, of those stripes that have come there."""
         self._held_bytes = 0
 
     @property
@@ -71,10 +81,14 @@ class Reorder:
                 held[seq] = (packet, now)
                 heappush(order, seq)
                 size += len(packet.payload)
+                if packet.flags & FLAG_FIRST:
+                    self._begin(seq)
         while order and order[0] < head:
             heappop(order)
         self.head, self._held_bytes = head, size
         self.stats.delivered += len(out)
+        if len(self._marks) == self._stripes:
+            out += self._jump()
         while self._held_bytes + len(held) * PACKET_COST_BYTES > self._capacity:
             out += self._give_up()
         return out
@@ -102,6 +116,10 @@ class Reorder:
         self.head = max(self.head, head)
         return self._run()
 
+    def skip_unused(self, begins: int) -> None:
+        """Count no number below `begins` as lost: another server process has begun there."""
+        self._begins = max(self._begins, begins)
+
     def restart(self, head: int) -> None:
         """Forget what is held: the sequence numbers begin anew at `head`."""
         self._held.clear()
@@ -111,10 +129,28 @@ class Reorder:
 
     def _give_up(self) -> list[Packet]:
         first = self._order[0]
-        self.stats.lost += first - self.head
+        self.stats.lost += first - max(self.head, min(first, self._begins))
         self.stats.given_up += 1
         self.head = first
         return self._run()
+
+    def _begin(self, seq: int) -> None:
+        """Note the first frame of a stripe from another server process."""
+        newest = max(self._marks, default=-self._stripes)
+        if seq - newest >= self._stripes:
+            self._marks.clear()
+        if newest - seq < self._stripes:
+            self._marks.add(seq)
+            self._begins = max(self._begins, seq)
+
+    def _jump(self) -> list[Packet]:
+        """Go on with the numbers of another server process; what is held of the old one leaves."""
+        out, begins = list[Packet](), min(self._marks)
+        self._marks.clear()
+        while self._order and self._order[0] < begins:
+            out += self._give_up()
+        self.head = max(self.head, begins)
+        return out + self._run()
 
     def _run(self) -> list[Packet]:
         out = []

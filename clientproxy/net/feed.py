@@ -119,12 +119,22 @@ class MergedFeed:
         """Next sequence number to be delivered, 0 before `begin`."""
         return self._reorder.head if self._reorder else 0
 
-    def begin(self, head: int, stream: Stream | None, reports: Mapping[int, SenderReport]) -> None:
+    def begin(
+        self,
+        head: int,
+        stream: Stream | None,
+        reports: Mapping[int, SenderReport],
+        *,
+        stripes: int,
+    ) -> None:
         """Deliver from sequence number `head` on; the second time the source has begun anew."""
         if self._reorder is not None:
             self.stats.lost_before += self._reorder.stats.lost
         self._reorder = Reorder(
-            head=head, timeout=self._timeout, capacity_bytes=self._history_bytes
+            head=head,
+            timeout=self._timeout,
+            capacity_bytes=self._history_bytes,
+            stripes=stripes,
         )
         self._forget_history()
         self.keyframe = 0
@@ -134,6 +144,12 @@ class MergedFeed:
         self._place = None
         if stream is not None:
             self._set_stream(stream, restarted=self.stream is not None)
+
+    def server_restarted(self, begins: int) -> None:
+        """Note that another server process numbers from `begins` on, by another clock."""
+        self.clock.restart()
+        if self._reorder is not None:
+            self._reorder.skip_unused(begins)
 
     def skip_to(self, head: int) -> bool:
         """Start later than asked, before the first delivery; later it is a hole: return False."""
@@ -166,6 +182,10 @@ class MergedFeed:
         viewers, self._viewers = self._viewers, []
         for viewer in viewers:
             viewer.ended(reason)
+
+    def group_time_us(self) -> int:
+        """Return the group clock as it is estimated here."""
+        return int(self._loop.time() * 1e6) + self.clock.offset_us
 
     def _next_deadline(self) -> float | None:
         assert self._reorder is not None
@@ -230,8 +250,7 @@ class MergedFeed:
 
     def _measure(self, packets: Sequence[Packet]) -> None:
         self.delivered_at = self._loop.time()
-        now_us = int(self.delivered_at * 1e6) + self.clock.offset_us
-        self.delay = max(0.0, (now_us - packets[-1].capture_us) / 1e6)
+        self.delay = max(0.0, (self.group_time_us() - packets[-1].capture_us) / 1e6)
         stats = self.stats
         stats.delivered += len(packets)
         stats.delay_counts[bisect_left(DELAY_BUCKETS, self.delay)] += len(packets)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from clientproxy.config import ClientConfig
+from clientproxy.core.arrivals import check_numbers, missing
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
 from common.children import Children
@@ -33,11 +34,6 @@ log = logging.getLogger(__name__)
 
 Tell: TypeAlias = Callable[[AttachedReport | ParentLost | ChildLost], None]
 
-MAX_JUMP = 1 << 22
-"""Sequence numbers that a parent may leave out; more would shut out all honest parents after it."""
-HAND_OVER_WITHIN = 1.5
-"""Seconds for which a node that leaves feeds its children on, while they look for another."""
-HAND_OVER_LOOK = 0.02
 ORDERLY = frozenset(
     {"bye", "moved", "redirected", "left", "replaced", "restarted", "ended", "too_slow"}
 )
@@ -117,7 +113,8 @@ class Stripes:
     async def close(self, reason: EndReason) -> None:
         """Hand the children over, say bye to the parents, end all stripe links.
 
-        The children are fed until each has another parent, `HAND_OVER_WITHIN` seconds at most.
+        The children are fed until each has another parent, `HAND_OVER_WITHIN` seconds at most;
+        in a stripe that brings nothing, because it has no parent, they are not kept.
         """
         self._closed = True
         if reason == "left":
@@ -130,7 +127,9 @@ class Stripes:
         self.downlink.hand_over()
         loop = asyncio.get_running_loop()
         last, until = loop.time(), loop.time() + HAND_OVER_WITHIN
-        while any(self.downlink.children) and last < until:
+        while last < until and any(
+            self._paths[child.stripe] is not None for child in self.downlink.children
+        ):
             await asyncio.sleep(HAND_OVER_LOOK)
             now = loop.time()
             self.tick(now - last)
@@ -201,12 +200,13 @@ class Stripes:
 
     def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:
         """Conform to uplink.Membership: into the log, to the children, into the merge."""
-        stripes, last = len(self.logs), -1
-        most = max(self.logs[stripe].newest or 0, self._feed.head) + MAX_JUMP
-        for packet in received.packets:
-            if packet.seq % stripes != stripe or not last < packet.seq <= most:
-                raise BadFrameError(f"sequence number {packet.seq} in stripe {stripe}")
-            last = packet.seq
+        check_numbers(
+            received.packets,
+            stripe,
+            stripes=len(self.logs),
+            known=max(self.logs[stripe].newest or 0, self._feed.head, self.offer.instance),
+            group_time_us=self._feed.group_time_us(),
+        )
         new = self.logs[stripe].append(received.packets, received.frames)
         if not new:
             return
@@ -222,9 +222,7 @@ class Stripes:
         """Conform to uplink.Membership."""
         newest, stripes = self.logs[stripe].newest, len(self.logs)
         expected = self._feed.head if newest is None else newest + stripes
-        if first > expected + MAX_JUMP:
-            raise BadMessageError(f"stream from {first} on, {expected} was asked for")
-        return max(0, first - expected) // stripes
+        return missing(first, expected=expected, begins=self.offer.instance, stripes=stripes)
 
     def attached_to(self, stripe: Stripe, parent: NodeId, first: int) -> None:
         """Conform to uplink.Membership."""
