@@ -48,6 +48,14 @@ EndReason: TypeAlias = Literal[
 ]
 """Why a side ends a stripe link in good order."""
 NodeNames: TypeAlias = Annotated[tuple[NodeName, ...], Meta(max_length=1000)]
+JoinMode: TypeAlias = Literal["directory", "redirect"]
+"""How newcomers find a parent: the server proxy names it (Zebra), or parents do (SpreadIt)."""
+AddPolicyName: TypeAlias = Literal[
+    "random", "round_robin", "smart_placement", "knock_down", "smart_bandwidth"
+]
+"""`common.policies`: whom a saturated parent names."""
+DeletePolicyName: TypeAlias = Literal["root", "root_all", "grandfather", "grandfather_all"]
+"""`common.policies`: where the children of a node go that leaves or dies."""
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,6 +169,8 @@ class RedirectFrame(Part, frozen=True):
     """Body of a REDIRECT frame: leave me for one of these."""
 
     targets: Annotated[tuple[Candidate, ...], Meta(max_length=MAX_CANDIDATES)]
+    everyone: bool = False
+    """Tell your own children the same: each descendant goes there by itself."""
 
 
 class ServeFrame(Part, frozen=True):

@@ -13,9 +13,12 @@ from msgspec import Meta
 from common.fields import (
     MAX_CANDIDATES,
     U64,
+    AddPolicyName,
     Addresses,
     Candidate,
     Count,
+    DeletePolicyName,
+    JoinMode,
     LostReason,
     Name,
     NodeName,
@@ -102,6 +105,11 @@ class Offer(Message, frozen=True, tag="Offer"):
     addresses: Addresses
     """Where other nodes find this one. Empty: the server proxy could not dial back, no slots."""
     clock: Clock
+    join: JoinMode = "directory"
+    add_policy: AddPolicyName = "round_robin"
+    """Of `redirect`: whom a saturated parent names."""
+    delete_policy: DeletePolicyName = "grandfather"
+    """Of `redirect`: where the children of a node go that leaves or dies."""
 
 
 class AttachedReport(Message, frozen=True, tag="Attached"):
@@ -264,6 +272,8 @@ class Attach(Message, frozen=True, tag="Attach"):
     active: bool = True
     """False: as a standby, which is fed nothing but heartbeats until it asks with RESUME."""
     visited: NodeNames = ()
+    rtt_us: U64 | None = None
+    """Round trip of a Probe to this parent, where the add policy asks for it."""
 
 
 class Attached(Message, frozen=True, tag="Attached"):
