@@ -8,6 +8,8 @@ Rules
    limit nobody comes in before the leaf has been sent away.
 3. Without one, an orphan may be the one excess of an `auto` node.
 4. All others are redirected to the children that serve this stripe, or refused as full.
+   With `join: redirect` an `AddPolicy` says to which of them, and whether a newcomer takes a
+   child's place like a leaf's; rule 3 is then for orphans that there is nobody to send to.
 5. A standby takes no slot. When it resumes it is an orphan that asks: rules 1 to 4.
 """
 
@@ -19,6 +21,7 @@ import msgspec
 from common.fields import MAX_CANDIDATES, Candidate, ServeFrame
 from common.ids import NodeId, Stripe
 from common.messages import Attach
+from common.policies import AddPolicy, Directory
 
 MAX_STANDBYS = 64
 """Nodes for which one parent stands by, in all stripes together; more are refused."""
@@ -33,8 +36,11 @@ class Child:
     slots: int
     """Slots that it has for this stripe: 0 unless it serves it."""
     addresses: tuple[str, ...]
+    rtt_us: int | None = None
+    """Round trip that it measured before it came, if the add policy asks for it."""
     splicing: bool = False
-    """It waits for a leaf's place."""
+    """It waits for the place of a leaf, or of `displaces`."""
+    displaces: NodeId | None = None
     leaving: bool = False
     """It has been redirected."""
     fresh: bool = False
@@ -71,12 +77,21 @@ class Refuse:
 class Children:
     """The children of one node, or of the server proxy, in all stripes of a channel."""
 
-    def __init__(self, *, slots: int, spare: int = 1, per_stripe: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        slots: int,
+        spare: int = 1,
+        per_stripe: bool = False,
+        policy: AddPolicy | None = None,
+    ) -> None:
         """Give `slots` in all stripes together, or in each (`per_stripe`: the server proxy).
 
         `spare` is how many may be taken above that while a tree changes; 0 is a hard limit.
+        `policy` is an own instance, None that of `join: directory`.
         """
         self.slots = slots
+        self._policy = Directory() if policy is None else policy
         self._spare, self._per_stripe = spare, per_stripe
         self._children: dict[tuple[Stripe, NodeId], Child] = {}
         self._standbys: dict[tuple[Stripe, NodeId], Attach] = {}
@@ -98,14 +113,20 @@ class Children:
         stripe, node = Stripe(request.stripe), NodeId(request.node)
         if node in path:
             return Refuse("loop", "you are among my ancestors in this stripe")
-        child = Child(node, stripe, _slots(request, stripe), request.addresses)
+        slots = _slots(request, stripe)
+        child = Child(node, stripe, slots, request.addresses, request.rtt_us)
         if (stripe, node) in self._children or self.free(stripe) > 0:
             return self._take(child)
-        if self.slots and (taken := self._squeeze(child, request)):
+        # Where it was it is not sent again: the way down ends at the latest when all were asked.
+        others = [
+            one for one in self.of(stripe) if not one.leaf and one.node not in request.visited
+        ]
+        excess = request.orphan and (self._policy.overcommits or not others)
+        if self.slots and (taken := self._squeeze(child, orphan=request.orphan, excess=excess)):
             return taken
-        targets = [other for other in self.of(stripe) if not other.leaf]
-        if not targets:
+        if not others:
             return Refuse("full", "no slot is free, and no child could take you")
+        targets = self._policy.targets(child, others)
         return SendAway(tuple(map(candidate, targets[:MAX_CANDIDATES])))
 
     def hold(self, request: Attach, path: Collection[NodeId]) -> Admit | Refuse:
@@ -136,36 +157,46 @@ class Children:
         if (child := self._children.get((stripe, node))) is not None:
             child.slots, child.addresses = _slots(now, stripe), now.addresses
 
-    def _squeeze(self, child: Child, request: Attach) -> Admit | None:
+    def _squeeze(self, child: Child, *, orphan: bool, excess: bool) -> Admit | None:
         """Take one more than there are slots, if that is legal."""
         free = self.free(child.stripe)
-        leaf = None if child.leaf or free < 0 else self._leaf(child.stripe)
-        if leaf is not None and not self._spare:
-            if not leaf.fresh:
+        place = None if child.leaf or free < 0 else self._place(child, orphan=orphan)
+        if place is not None and not self._spare:
+            if not place.fresh:
                 return None
-            self.gone(leaf.node, leaf.stripe)
+            self.gone(place.node, place.stripe)
             self._take(child)
-            return Admit(dismiss=leaf.node)
-        if free <= -self._spare or (leaf is None and not request.orphan):
+            return Admit(dismiss=place.node)
+        if free <= -self._spare or (place is None and not excess):
             return None
-        child.splicing = leaf is not None
+        child.splicing = place is not None
+        child.displaces = None if place is None or place.leaf else place.node
         return self._take(child)
 
+    def _place(self, child: Child, *, orphan: bool) -> Child | None:
+        """Return whose place a child can take that will take it under itself."""
+        leaf = self._leaf(child.stripe)
+        if leaf is not None or orphan:
+            return leaf
+        return self._policy.displaced(child, [o for o in self.of(child.stripe) if not o.leaving])
+
     def caught_up(self, node: NodeId, stripe: Stripe) -> NodeId | None:
-        """Note that a child has all there is; return a leaf to redirect to it, if it splices."""
+        """Note that a child has all there is; return whom to redirect to it, if it splices."""
         if (child := self._children.get((stripe, node))) is None:
             return None
         child.fresh = True
         if not child.splicing:
             return None
-        leaf = self._leaf(stripe)
-        if leaf is not None and self.free(stripe) < 0 and not leaf.fresh:
+        place = None if child.displaces is None else self._children.get((stripe, child.displaces))
+        if place is None or place.leaving:
+            place = self._leaf(stripe)
+        if place is not None and self.free(stripe) < 0 and not place.fresh:
             return None  # it lacks what the newcomer never had: asked again at the next heartbeat
         child.splicing = False
-        if leaf is None or self.free(stripe) >= 0:
+        if place is None or self.free(stripe) >= 0:
             return None
-        leaf.leaving = True
-        return leaf.node
+        place.leaving = True
+        return place.node
 
     def stayed(self, node: NodeId, stripe: Stripe) -> None:
         """Note that a redirected child did not leave in time: it may be asked again."""

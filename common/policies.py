@@ -57,12 +57,14 @@ P = TypeVar("P", bound=Peer)
 
 
 class AddPolicy:
-    """What a saturated parent does with a newcomer. This one is `join: directory`'s."""
+    """What a saturated parent does with a newcomer: here it names all its children."""
 
     by_rtt = False
     """A newcomer takes the nearest of the children named, whatever their delay."""
     measured = False
     """A newcomer probes whom it asks, even if there is nobody to compare."""
+    overcommits = False
+    """An orphan is taken above the slots rather than sent on; else only where nobody is left."""
 
     def displaced(self, newcomer: Peer, children: Sequence[P]) -> P | None:
         """Return the child whose place the newcomer takes, and that goes under it; None: none."""
@@ -71,6 +73,12 @@ class AddPolicy:
     def targets(self, newcomer: Peer, children: Sequence[P]) -> Sequence[P]:
         """Return to which of these children, at least one, the newcomer is sent."""
         return children
+
+
+class Directory(AddPolicy):
+    """What `join: directory` has: the server proxy moves an orphan that is one too many."""
+
+    overcommits = True
 
 
 class RandomChild(AddPolicy):
@@ -137,7 +145,7 @@ def add_policy(name: AddPolicyName | None, randrange: Callable[[int], int]) -> A
     """Return a new policy for one parent; None: that of `join: directory`."""
     match name:
         case None:
-            return AddPolicy()
+            return Directory()
         case "random":
             return RandomChild(randrange)
         case "round_robin":
@@ -157,16 +165,17 @@ class DeletePolicy:
     to_root: bool
     """To the server proxy; else to the parent of the node that is gone."""
     everyone: bool
-    """All its descendants go there, each by itself; else the subtrees of its children stay whole."""
+    """All its descendants go there, each by itself; else its children take their subtrees along."""
 
     def target(self, path: Sequence[PathEntry]) -> PathEntry | None:
         """Return whom to ask; `path` is the way from the server proxy to the node that is gone.
 
         None where that node was the server proxy itself.
         """
-        if len(path) < 2:
+        above = path[:-1]
+        if not above:
             return None
-        return path[0] if self.to_root else path[-2]
+        return above[0] if self.to_root else above[-1]
 
 
 def delete_policy(name: DeletePolicyName) -> DeletePolicy:
