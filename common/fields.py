@@ -102,9 +102,9 @@ class Stream(Part, frozen=True):
     """What a channel carries from one sequence number on: the SDP of an epoch."""
 
     epoch: Count
-    """Grows when the codecs change: players are closed and come back."""
-    generation: Count
-    """Grows each time that the source begins anew: its RTP numbers jump."""
+    """Grows when the codecs change; each server process begins with 1."""
+    generation: U64
+    """Another one each time that the source begins anew, whatever server process pulls it."""
     sdp: Annotated[str, Meta(max_length=MAX_SDP_BYTES)]
     tracks: Annotated[tuple[Track, ...], Meta(max_length=256)]
 

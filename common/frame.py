@@ -44,6 +44,8 @@ FLAG_RTCP = 1
 """The payload is an RTCP packet; without it, an RTP packet."""
 FLAG_KEYFRAME = 2
 """The payload starts an access unit that a decoder can start at."""
+FLAG_FIRST = 4
+"""The first frame of its stripe from another server process: no number before it is missing."""
 
 
 class Packet(NamedTuple):

@@ -13,7 +13,7 @@ Rules
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from common.frame import Packet
+from common.frame import FLAG_FIRST, Packet
 
 _COMPACT_AFTER = 4096
 """Dead entries at the head of the lists before they are cut off in one go."""
@@ -35,6 +35,7 @@ class StripeLog:
         self._head = 0
         self._size = 0
         self._joined: tuple[int, int, bytes, int] = (0, 0, b"", 0)
+        self._began = 0
         self.newest: int | None = None
         """Newest sequence number, None before the first."""
         self.floor = 0
@@ -69,6 +70,7 @@ class StripeLog:
             packets, frames = [packets[i] for i in keep], [frames[i] for i in keep]
         if not packets:
             return packets
+        self._began = max((p.seq for p in packets if p.flags & FLAG_FIRST), default=self._began)
         self._seqs += [packet.seq for packet in packets]
         self._captures += [packet.capture_us for packet in packets]
         self._frames += frames
@@ -80,7 +82,7 @@ class StripeLog:
     def clear(self) -> None:
         """Forget everything: the sequence numbers begin anew."""
         self._seqs, self._captures, self._frames = [], [], []
-        self._head = self._size = self.floor = 0
+        self._head = self._size = self.floor = self._began = 0
         self._joined = (0, 0, b"", 0)
         self.newest = None
 
@@ -107,9 +109,15 @@ class StripeLog:
         return data, upto, last - first
 
     def first_from(self, cursor: int) -> int | None:
-        """Return the first sequence number held at or behind `cursor`, None if there is none."""
+        """Return the first sequence number at or behind `cursor` that there is to come.
+
+        It is held; or it is `cursor` itself, where the next one held is the first of another server
+        process, before which none is missing. None: nothing is held there.
+        """
         at = bisect_left(self._seqs, cursor, self._head)
-        return self._seqs[at] if at < len(self._seqs) else None
+        if at == len(self._seqs):
+            return None
+        return cursor if self._seqs[at] == self._began else self._seqs[at]
 
     def since_capture(self, capture_us: int) -> int:
         """Return the cursor of the first frame captured at `capture_us` or later."""

@@ -51,7 +51,7 @@ class Reorder:
         """Heap of the held sequence numbers."""
         self._stripes = stripes
         self._begins = head
-        """Numbers from `head` up to this one were never given."""
+        """First number of the newest server process; what lacks just before was never given."""
         self._marks: set[int] = set()
         """First frames of the newest server process, of those stripes that have come there."""
         self._held_bytes = 0
@@ -129,10 +129,14 @@ class Reorder:
 
     def _give_up(self) -> list[Packet]:
         first = self._order[0]
-        self.stats.lost += first - max(self.head, min(first, self._begins))
+        self.stats.lost += first - (self._begins if self._unused(first) else self.head)
         self.stats.given_up += 1
         self.head = first
         return self._run()
+
+    def _unused(self, first: int) -> bool:
+        """Whether the hole before `first` reaches back to before another server process."""
+        return self.head < self._begins <= first
 
     def _begin(self, seq: int) -> None:
         """Note the first frame of a stripe from another server process."""

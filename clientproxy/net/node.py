@@ -189,7 +189,7 @@ class Node:
         if old is None or old.offer.instance != offer.instance:
             self.feed.clock = GroupClock()
             reports = {one.track: one.report for one in offer.sender_reports}
-            self.feed.begin(offer.start, offer.stream, reports)
+            self.feed.begin(offer.start, offer.stream, reports, stripes=offer.stripes)
         self.stripes = Stripes(offer, self.server, self._config, self.feed, self._control.tell)
         return self.stripes
 

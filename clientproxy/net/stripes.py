@@ -14,7 +14,6 @@ from clientproxy.core.arrivals import check_numbers, missing
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
 from common.children import Children
-from common.errors import BadFrameError, BadMessageError
 from common.fields import (
     EndReason,
     LostReason,
@@ -38,6 +37,9 @@ ORDERLY = frozenset(
     {"bye", "moved", "redirected", "left", "replaced", "restarted", "ended", "too_slow"}
 )
 """Ends of a child's link that nobody needs to repair."""
+HAND_OVER_WITHIN = 1.5
+"""Seconds for which a node that leaves feeds its children on, while they look for another."""
+HAND_OVER_LOOK = 0.02
 
 
 @dataclass(slots=True)

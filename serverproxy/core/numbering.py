@@ -1,17 +1,28 @@
 """Channel-wide numbers for the packets of a source: RTP and RTCP of all tracks in one sequence.
 
-Sequence numbers begin at the server process's start time in microseconds of Unix time, so that they
-never start again. Each pull of the source begins with one EPOCH frame in every stripe.
+Rules
+-----
+1. Sequence numbers begin at the server process's start time in microseconds of Unix time, or above
+   any number that a node brings from an earlier process (`go_above`): they never start again.
+2. Each pull of the source begins with one EPOCH frame in every stripe. The first ones of a process,
+   and the first ones above a number that was brought, are marked FIRST: nothing before is missing.
+3. `generation` is the first sequence number of its pull, so no other process has used it. Nodes see
+   a restart by it; whether the codecs are others they see themselves.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.fields import Stream, Track
-from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
+from common.frame import FLAG_FIRST, FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
 from common.keyframe import KeyframeDetector
 from common.rtsp.sdp import same_codecs
 from serverproxy.core.events import SourceDescription, SourcePacket
+
+MOST_BROUGHT = 16
+"""Times that a process goes above numbers that nodes bring; nodes that come later begin afresh."""
+MARGIN = 1 << 20
+"""How far above: nodes that are a little further on come in a moment."""
 
 
 @dataclass(slots=True)
@@ -38,6 +49,22 @@ class Numbering:
         self.stats = NumberingStats()
         self._stripes = stripes
         self._detectors: dict[int, KeyframeDetector] = {}
+        self._flags = FLAG_FIRST
+        """Of the next marks."""
+        self._brought = 0
+
+    def go_above(self, number: int) -> bool:
+        """Go on above a number that a node has from an earlier process; False: too often already.
+
+        New `marks` are due at once where there is a stream and the next number has changed.
+        """
+        if number < self.next:
+            return True
+        if self._brought == MOST_BROUGHT:
+            return False
+        self._brought += 1
+        self.next, self._flags = number + MARGIN, FLAG_FIRST
+        return True
 
     def begin(self, description: SourceDescription) -> Stream:
         """Note a new pull; return the stream as the nodes are told it.
@@ -51,8 +78,7 @@ class Numbering:
             and same_codecs(known.sdp, description.sdp)
         )
         epoch = 1 if known is None else known.epoch if same else known.epoch + 1
-        generation = 1 if known is None else known.generation + 1
-        self.stream = Stream(epoch, generation, description.sdp, description.tracks)
+        self.stream = Stream(epoch, self.next, description.sdp, description.tracks)
         video = [track for track in description.tracks if track.kind == "video"]
         self._detectors = {
             track.index: KeyframeDetector(track.codec) for track in _leading(description, video)
@@ -62,7 +88,10 @@ class Numbering:
 
     def marks(self, body: bytes, capture_us: int) -> list[Packet]:
         """Return one EPOCH packet for each stripe, with the stream as its body."""
-        return [self._number(0, 0, body, capture_us, FrameType.EPOCH) for _ in range(self._stripes)]
+        flags, self._flags = self._flags, 0
+        return [
+            self._number(0, flags, body, capture_us, FrameType.EPOCH) for _ in range(self._stripes)
+        ]
 
     def push(self, packets: Sequence[SourcePacket], capture_us: int) -> list[Packet]:
         """Give numbers to what one wake-up brought."""

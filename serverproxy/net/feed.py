@@ -83,6 +83,19 @@ class ChannelFeed:
         self.up = True
         self.on_source(True, "")
 
+    def go_above(self, number: int) -> bool:
+        """Go on above what a node brings from an earlier process; False: it cannot."""
+        before = self.numbering.next
+        if not self.numbering.go_above(number):
+            return False
+        if self.numbering.next != before:
+            log.info("numbers on from %d", self.numbering.next, extra={"channel": self.name})
+            if not self.numbering.keyframe:
+                self._began = self.numbering.next
+            if self.stream is not None:
+                self._append(self.numbering.marks(encode_body(self.stream), self.now_us()))
+        return True
+
     def source_packets(self, packets: Sequence[SourcePacket]) -> None:
         """Conform to events.SourceSink."""
         numbered = self.numbering.push(packets, self.now_us())

@@ -223,7 +223,7 @@ async def test_a_stripe_that_is_missing_does_not_flood_the_log(
 ) -> None:
     """Every loss is counted; lines about them come once a second."""
     feed = MergedFeed("cam", reorder_timeout=0.02, history_bytes=1 << 20)
-    feed.begin(0, None, {})
+    feed.begin(0, None, {}, stripes=2)
     for number in range(20):
         feed.take([Packet(2 * number + 1, 1, 0, 0, b"x")])
         await asyncio.sleep(0.01)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.frame import HEADER_BYTES, Packet, encode
+from common.frame import FLAG_FIRST, HEADER_BYTES, Packet, encode
 from common.stripelog import StripeLog
 
 SIZE = HEADER_BYTES + 10
@@ -187,3 +187,15 @@ def test_a_log_that_is_cleared_takes_lower_numbers() -> None:
     assert (len(one), one.size_bytes, one.floor) == (0, 0, 0)
     assert append(one, packet(3)) == [3]
     assert one.read(0, 1000) == (frames(3), 4, 1)
+
+
+def test_nothing_is_missing_before_the_first_frame_of_another_server_process() -> None:
+    """A child that asks for what comes behind the old one's last frame lacks nothing."""
+    one = log(max_bytes=3 * SIZE)
+    append(one, packet(10), packet(12), packet(1000)._replace(flags=FLAG_FIRST), packet(1002))
+    assert one.first_from(14) == 14
+    assert one.read(14, SIZE)[1] == 1001
+    assert one.first_from(12) == 12
+    assert one.first_from(1001) == 1002
+    append(one, packet(1004), packet(1006))
+    assert one.first_from(one.floor) == 1002, "here the first frame has fallen off"

@@ -3,7 +3,7 @@
 import pytest
 
 from clientproxy.core.reorder import PACKET_COST_BYTES, Reorder
-from common.frame import Packet
+from common.frame import FLAG_FIRST, Packet
 
 ROOMY = 1 << 20
 
@@ -16,8 +16,10 @@ def packets(*seqs: int) -> list[Packet]:
     return [packet(seq) for seq in seqs]
 
 
-def merge(*, head: int = 0, timeout: float = 0.2, capacity_bytes: int = ROOMY) -> Reorder:
-    return Reorder(head=head, timeout=timeout, capacity_bytes=capacity_bytes)
+def merge(
+    *, head: int = 0, timeout: float = 0.2, capacity_bytes: int = ROOMY, stripes: int = 1
+) -> Reorder:
+    return Reorder(head=head, timeout=timeout, capacity_bytes=capacity_bytes, stripes=stripes)
 
 
 def numbers(out: list[Packet]) -> list[int]:
@@ -169,3 +171,63 @@ def test_a_restart_forgets_what_is_held() -> None:
     assert one.push(packets(9), now=0.0) == []
     assert numbers(one.push(packets(7, 8), now=0.0)) == [7, 8, 9]
     assert one.stats.lost == 0
+
+
+def first(seq: int) -> Packet:
+    return Packet(seq, 0, 0, FLAG_FIRST, b"", 2)
+
+
+@pytest.mark.parametrize("begins", [1000, 1001])
+def test_another_server_process_is_followed_at_once(begins: int) -> None:
+    """Its numbers are far above; nothing between is waited for or counted."""
+    one = merge(head=10, stripes=2)
+    one.push(packets(10), now=0.0)
+    assert one.push([first(begins), packet(begins + 2)], now=0.1) == []
+    out = one.push([first(begins + 1)], now=0.1)
+    assert numbers(out) == [begins, begins + 1, begins + 2]
+    assert (one.stats.lost, one.stats.delivered, one.next_deadline()) == (0, 4, None)
+    assert numbers(one.push(packets(begins + 3), now=0.2)) == [begins + 3]
+
+
+def test_what_is_left_of_the_old_process_leaves_first() -> None:
+    """A hole in it is a loss: each stripe is past it."""
+    one = merge(head=10, stripes=2)
+    one.push(packets(12, 14), now=0.0)
+    out = one.push([first(1001), first(1000)], now=0.1)
+    assert numbers(out) == [12, 14, 1000, 1001]
+    assert one.stats.lost == 3
+
+
+def test_while_a_stripe_may_still_have_something_of_the_old_process_it_is_waited_for() -> None:
+    one = merge(head=10, timeout=0.2, stripes=2)
+    one.push(packets(12), now=0.0)
+    assert one.push([first(1000)], now=0.1) == []
+    assert numbers(one.push(packets(10, 11), now=0.15)) == [10, 11, 12]
+    assert numbers(one.push([first(1001)], now=0.2)) == [1000, 1001]
+    assert one.stats.lost == 0
+
+
+def test_a_stripe_that_stays_away_costs_the_usual_wait_and_no_loss() -> None:
+    one = merge(head=10, timeout=0.2, stripes=2)
+    one.push([first(1000), packet(1002)], now=0.0)
+    assert numbers(one.expire(now=0.2)) == [1000, 1002]
+    assert one.stats.lost == 1, "of the new process"
+    assert one.push([first(1001)], now=0.2) == []
+    assert numbers(one.push(packets(1003), now=0.2)) == [1003]
+
+
+def test_two_restarts_one_behind_the_other() -> None:
+    one = merge(head=10, stripes=2)
+    one.push([first(1000), packet(1002), first(5000)], now=0.0)
+    assert numbers(one.push([first(5001)], now=0.0)) == [1000, 1002, 5000, 5001]
+    assert one.push([first(1001)], now=0.0) == []
+    assert numbers(one.push(packets(5002), now=0.0)) == [5002]
+
+
+def test_numbers_that_were_never_given_are_not_lost() -> None:
+    """Also where the first frames of a server process are nowhere to be had any more."""
+    one = merge(head=10, timeout=0.2, stripes=2)
+    one.skip_unused(1000)
+    one.push(packets(1004), now=0.0)
+    assert numbers(one.expire(now=0.2)) == [1004]
+    assert one.stats.lost == 4

@@ -4,9 +4,9 @@ import pytest
 
 from common.codec import decode_stream, encode_body
 from common.fields import Track
-from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType
+from common.frame import FLAG_FIRST, FLAG_KEYFRAME, FLAG_RTCP, FrameType
 from serverproxy.core.events import SourceDescription, SourcePacket
-from serverproxy.core.numbering import Numbering
+from serverproxy.core.numbering import MOST_BROUGHT, Numbering
 
 VIDEO = Track(0, "video", "H264", 90_000, 96)
 AUDIO = Track(1, "audio", "OPUS", 48_000, 97)
@@ -85,17 +85,17 @@ def test_each_stripe_gets_one_epoch_mark(stripes: int) -> None:
     marks = one.marks(encode_body(one.stream), 88)
     assert sorted(mark.seq % stripes for mark in marks) == list(range(stripes))
     assert {mark.type for mark in marks} == {FrameType.EPOCH}
-    assert {(mark.track, mark.flags, mark.capture_us) for mark in marks} == {(0, 0, 88)}
+    assert {(mark.track, mark.flags, mark.capture_us) for mark in marks} == {(0, FLAG_FIRST, 88)}
     assert decode_stream(marks[0].payload) == one.stream
     assert one.next == FIRST + 1 + stripes
     assert one.stats.packets == 1
 
 
-def test_the_first_pull_is_epoch_1_generation_1() -> None:
+def test_the_first_pull_is_epoch_1_and_its_generation_the_first_number() -> None:
     one = Numbering(first=FIRST, stripes=2)
     assert one.stream is None
     stream = one.begin(description(VIDEO, sdp="v=0\r\n"))
-    assert (stream.epoch, stream.generation) == (1, 1)
+    assert (stream.epoch, stream.generation) == (1, FIRST)
     assert (stream.sdp, stream.tracks) == ("v=0\r\n", (VIDEO,))
     assert one.stream is stream
 
@@ -104,15 +104,45 @@ def test_the_same_codecs_again_are_a_new_generation() -> None:
     one = numbering(VIDEO)
     one.push([video(key=True, at=1)], 0)
     stream = one.begin(description(VIDEO, sdp="v=1"))
-    assert (stream.epoch, stream.generation, stream.sdp) == (1, 2, "v=1")
+    assert (stream.epoch, stream.generation, stream.sdp) == (1, FIRST + 1, "v=1")
     assert one.keyframe == 0
     assert one.next == FIRST + 1
 
 
 def test_other_codecs_are_a_new_epoch() -> None:
     one = numbering(VIDEO)
+    one.push([video(key=True, at=1)], 0)
     stream = one.begin(description(Track(0, "video", "H265", 90_000, 96)))
-    assert (stream.epoch, stream.generation) == (2, 2)
+    assert (stream.epoch, stream.generation) == (2, FIRST + 1)
+
+
+def test_only_the_first_marks_of_a_process_are_marked_first() -> None:
+    one = numbering(VIDEO)
+    assert {mark.flags for mark in one.marks(b"", 0)} == {FLAG_FIRST}
+    one.begin(description(VIDEO))
+    assert {mark.flags for mark in one.marks(b"", 0)} == {0}
+
+
+def test_numbers_go_on_above_what_a_node_brings_and_say_so() -> None:
+    """A clock that was set back must not let numbers start again."""
+    one = numbering(VIDEO)
+    one.marks(b"", 0)
+    assert one.go_above(FIRST - 5)
+    assert one.next == FIRST + 2
+    assert one.go_above(FIRST + 1000)
+    assert one.next > FIRST + 1000
+    assert one.stream is not None
+    assert one.stream.generation == FIRST, "it is still the same pull"
+    assert {mark.flags for mark in one.marks(b"", 0)} == {FLAG_FIRST}
+
+
+def test_nobody_drives_the_numbers_up_for_ever() -> None:
+    one = numbering(VIDEO)
+    assert all(one.go_above(one.next) for _ in range(MOST_BROUGHT))
+    before = one.next
+    assert not one.go_above(one.next)
+    assert one.next == before
+    assert one.go_above(before - 1), "what is no trouble is no reason to say no"
 
 
 def test_a_keyframe_in_parts_across_a_restart_is_not_carried_over() -> None:

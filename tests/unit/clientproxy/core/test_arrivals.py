@@ -1,0 +1,62 @@
+"""Sequence numbers that a parent may send."""
+
+import pytest
+
+from clientproxy.core.arrivals import MAX_CLOCK_STEP_US, MAX_JUMP, check_numbers, missing
+from common.errors import BadFrameError, BadMessageError
+from common.frame import FLAG_FIRST, Packet
+from common.ids import Stripe
+
+OLD = 1_700_000_000_000_000
+NEW = OLD + 60_000_000
+EVEN = Stripe(0)
+
+
+def packet(seq: int, flags: int = 0) -> Packet:
+    return Packet(seq, 0, 0, flags, b"")
+
+
+def check(*packets: Packet, now: int = NEW) -> None:
+    check_numbers(packets, EVEN, stripes=2, known=OLD, group_time_us=now)
+
+
+def test_numbers_that_rise_in_their_stripe_are_taken() -> None:
+    check(packet(OLD), packet(OLD + 2), packet(OLD + 400))
+
+
+@pytest.mark.parametrize(
+    "seqs", [(OLD + 1,), (OLD, OLD), (OLD + 2, OLD), (OLD + MAX_JUMP + 2,), (NEW,)]
+)
+def test_others_are_refused(seqs: tuple[int, ...]) -> None:
+    with pytest.raises(BadFrameError):
+        check(*map(packet, seqs))
+
+
+def test_another_server_process_begins_at_its_start_time() -> None:
+    check(packet(OLD), packet(NEW, FLAG_FIRST), packet(NEW + 2))
+
+
+def test_but_not_in_the_far_future_which_would_shut_out_everybody_else() -> None:
+    with pytest.raises(BadFrameError):
+        check(packet(NEW + MAX_CLOCK_STEP_US + 2, FLAG_FIRST))
+
+
+def test_behind_its_first_frame_the_usual_bound_holds() -> None:
+    with pytest.raises(BadFrameError):
+        check(packet(NEW, FLAG_FIRST), packet(NEW + MAX_JUMP + 2))
+
+
+def test_packets_that_no_parent_has_are_missing() -> None:
+    assert missing(OLD + 10, expected=OLD, begins=OLD - 100, stripes=2) == 5
+    assert missing(OLD, expected=OLD + 10, begins=OLD - 100, stripes=2) == 0
+
+
+def test_numbers_before_the_present_server_process_are_not_missing() -> None:
+    assert missing(NEW, expected=OLD, begins=NEW, stripes=2) == 0
+    assert missing(NEW + 10, expected=OLD, begins=NEW, stripes=2) == 5
+    assert missing(OLD, expected=OLD, begins=NEW, stripes=2) == 0
+
+
+def test_an_absurd_offer_is_refused() -> None:
+    with pytest.raises(BadMessageError):
+        missing(NEW + MAX_JUMP + 1, expected=OLD, begins=NEW, stripes=2)
