@@ -218,16 +218,19 @@ class Downlink(Idle):
             self._redirect(feed, [target])
 
     def hand_over(self) -> None:
-        """Redirect every child to a sibling or to the grandparent: this node is about to leave."""
-        for feed in [one for one in self._by_link.values() if not one.standby]:
-            targets = [
-                candidate(other)
-                for other in self.children.of(feed.stripe)
-                if other.node != feed.node and not other.leaf
-            ]
-            path = self._upstream.path(feed.stripe) or ()
-            targets += [Candidate(e.node, e.addresses, 0.0, available=False) for e in path[-2:-1]]
-            self._redirect(feed, targets[:MAX_CANDIDATES])
+        """Redirect every child to a sibling or to the grandparent: this node is about to leave.
+
+        A child is sent only to siblings that come before it: no two of them to each other.
+        """
+        for stripe in range(len(self._logs)):
+            path = self._upstream.path(Stripe(stripe)) or ()
+            above = [Candidate(e.node, e.addresses, 0.0, available=False) for e in path[-2:-1]]
+            before: list[Candidate] = []
+            for child in sorted(self.children.of(Stripe(stripe)), key=lambda one: one.leaf):
+                if (feed := self._feeds.get((child.stripe, child.node))) is not None:
+                    self._redirect(feed, [*above, *before[: MAX_CANDIDATES - 1]])
+                if not child.leaf:
+                    before.append(candidate(child))
 
     def close(self, reason: EndReason) -> None:
         """End all links to children."""

@@ -13,6 +13,7 @@ from common.runtime.daemon import Stop
 from common.runtime.link import Listener
 from serverproxy.app import ServerProxy
 from serverproxy.config import ServerConfig
+from tests.support.cable import Cable
 from tests.support.capture import Capture
 
 ANY_PORT = "127.0.0.1:0"
@@ -50,11 +51,15 @@ class InProcessNode:
     def __init__(self, server: Address, **settings: object) -> None:
         config = ClientConfig.model_validate({"server": str(server), **settings})
         self._server = server
+        self.cable: Cable | None = None
+        """What lies in front of its overlay port, if that is what it advertises."""
         self.channels = JoinedChannels(config)
         self._listener = Listener(self.channels.first_handler)
 
     async def join(self, channel: str) -> Node:
         self.channels.overlay = await self._listener.start(Address("127.0.0.1", 0))
+        if self.cable is not None:
+            self.cable.to = self.channels.overlay
         return self.channels.join(channel, self._server)
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from clientproxy.net.node import Node
+from tests.support.cable import Cable
 from tests.support.overlay import InProcessNode, until
 from tests.support.synthetic import SyntheticServer, Viewer
 
@@ -28,9 +29,16 @@ async def join(
     loop.set_exception_handler(lambda _loop, context: complaints.append(context))
 
     async def joined(
-        server: SyntheticServer, *, watch: list[Viewer] | None = None, **settings: object
+        server: SyntheticServer,
+        *,
+        watch: list[Viewer] | None = None,
+        cable: Cable | None = None,
+        **settings: object,
     ) -> Joined:
+        if cable is not None:
+            settings["advertise"] = (str(cable.address),)
         host = InProcessNode(server.address, **settings)
+        host.cable = cable
         hosts.append(host)
         node = await host.join("cam")
         if watch is not None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from common.children import Admit, Children, Refuse, SendAway
-from common.fields import MAX_CANDIDATES, Candidate
+from common.children import MAX_STANDBYS, Admit, Children, Refuse, SendAway
+from common.fields import MAX_CANDIDATES, Candidate, ServeFrame
 from common.ids import NodeId, Stripe
 from common.messages import Attach
 
@@ -243,3 +243,83 @@ def test_a_child_is_a_target_of_the_stripe_that_it_hangs_in() -> None:
     children = parent(interior("a"))
     assert children.target(A, S0) == Candidate("a", ("a:7855",), 0.0, available=True)
     assert children.target(A, S1) is None
+
+
+# --- rule 5: standbys
+
+
+def test_a_standby_takes_no_slot_until_it_resumes() -> None:
+    children = parent(request("a"))
+    assert children.hold(request("b"), ()) == Admit()
+    assert children.free(S0) == 1
+    assert children.resume(B, S0, ()) == Admit()
+    assert children.free(S0) == 0
+    assert names(children) == [A, B]
+
+
+def test_a_standby_that_resumes_may_be_one_too_many_but_not_above_a_hard_limit() -> None:
+    full = (interior("a"), interior("b"))
+    children = parent(*full)
+    children.hold(request("c"), ())
+    assert children.resume(C, S0, ()) == Admit()
+    children.hold(request("d"), ())
+    assert children.resume(D, S0, ()) == targets("a", "b")
+    limited = parent(*full, spare=0)
+    limited.hold(request("c"), ())
+    assert limited.resume(C, S0, ()) == targets("a", "b")
+    assert limited.resume(C, S0, ()) == targets("a", "b"), "it stays a standby"
+
+
+def test_nobody_stands_by_for_an_ancestor_or_a_child() -> None:
+    children = parent(request("a"))
+    assert isinstance(children.hold(request("b"), {B}), Refuse)
+    assert isinstance(children.hold(request("a"), ()), Refuse)
+    children.hold(request("c"), ())
+    answer = children.resume(C, S0, {C})
+    assert isinstance(answer, Refuse)
+    assert answer.reason == "loop"
+
+
+def test_standbys_are_bounded_and_an_end_makes_room() -> None:
+    children = parent()
+    for number in range(MAX_STANDBYS):
+        assert children.hold(request(f"s{number}"), ()) == Admit()
+    assert children.hold(request("s0"), ()) == Admit(), "the same one again"
+    refused = children.hold(request("late"), ())
+    assert isinstance(refused, Refuse)
+    assert refused.reason == "full"
+    children.gone(NodeId("s0"), S0)
+    assert children.hold(request("late"), ()) == Admit()
+
+
+def test_a_standby_that_attaches_is_none_any_more() -> None:
+    children = parent()
+    children.hold(request("a"), ())
+    children.ask(request("a"), ())
+    children.gone(A, S0)
+    assert children.hold(request("a"), ()) == Admit()
+
+
+# --- what a child says of itself later
+
+
+def test_a_child_that_serves_the_stripe_now_is_somebody_to_send_others_to() -> None:
+    children = parent(request("a"), slots=1, spare=0)
+    assert isinstance(children.ask(request("b"), ()), Refuse)
+    children.served(A, S0, ServeFrame(0, 2, ("a:7855",)))
+    assert children.ask(request("b"), ()) == targets("a")
+    children.served(A, S0, ServeFrame(1, 2, ("a:7855",)))
+    assert isinstance(children.ask(request("b"), ()), Refuse)
+
+
+def test_a_standby_resumes_as_what_it_serves_by_then() -> None:
+    children = parent(request("a"), slots=1)
+    children.hold(request("b"), ())
+    children.served(B, S0, ServeFrame(0, 2, ("b:7855",)))
+    assert children.resume(B, S0, ()) == Admit()
+    assert children.caught_up(A, S0) is None
+    assert children.caught_up(B, S0) == A, "it has slots now, and takes the leaf's place"
+
+
+def test_who_is_unknown_says_nothing() -> None:
+    parent().served(A, S0, ServeFrame(0, 2, ("a:7855",)))

@@ -1,0 +1,299 @@
+"""The second parent: whom a node holds, and when it asks."""
+
+import pytest
+
+from clientproxy.core.join import ParentSearch
+from clientproxy.core.joining import (
+    ANSWER_WAIT,
+    ASK_AGAIN,
+    RESUME_WAIT,
+    STARVED_AFTER,
+    STARVED_ASK,
+    Ask,
+    Command,
+    Drop,
+    Hold,
+    LeaveParent,
+    Release,
+    Resume,
+    Tell,
+)
+from clientproxy.core.standby import HOLD_AFTER, PASSED_OVER
+from common.errors import BadMessageError
+from common.fields import Candidate, LostReason, PathEntry
+from common.ids import ROOT, NodeId, Stripe
+from common.messages import AttachedReport, ParentLost
+
+S0 = Stripe(0)
+A, B, C, D, P = (NodeId(name) for name in "abcdp")
+NEWEST = (1000,)
+
+
+def entry(name: str) -> PathEntry:
+    return PathEntry(name, () if name == ROOT else (f"{name}:7855",))
+
+
+def path(*names: str) -> tuple[PathEntry, ...]:
+    return tuple(entry(name) for name in (ROOT, *names))
+
+
+def ancestor(name: str) -> Candidate:
+    return Candidate(name, entry(name).addresses, 0.0, available=False)
+
+
+def named(name: str) -> Candidate:
+    return Candidate(name, entry(name).addresses, 0.0, available=True)
+
+
+def report(parent: NodeId, lost: NodeId | None = None, reason: LostReason | None = None) -> Tell:
+    return Tell(AttachedReport(stripe=0, parent=parent, first=7, lost=lost, reason=reason))
+
+
+def asked(*tried: str, reason: LostReason = "closed", parent: NodeId | None = P) -> Tell:
+    return Tell(ParentLost(stripe=0, parent=parent, reason=reason, newest=NEWEST[0], tried=tried))
+
+
+def attached(*above: str) -> ParentSearch:
+    """Return a search under p, which hangs under `above`."""
+    search = ParentSearch(1)
+    search.candidates(S0, [named("p")], 1.0, 0.0)
+    search.accepted(S0, P, 7)
+    assert search.path_told(S0, P, path(*above, "p"), 0.0) == []
+    return search
+
+
+def holding(*above: str, standby: str | None = None) -> ParentSearch:
+    """Return the same with its grandparent, or another node, standing by."""
+    search = attached(*above)
+    if standby is not None:
+        search.standby(S0, [named(standby)], 0.0)
+    held = standby or (above[-1] if above else ROOT)
+    wanted = named(held) if standby else ancestor(held)
+    assert search.expire(NEWEST, HOLD_AFTER) == [Hold(S0, wanted)]
+    assert search.path_told(S0, NodeId(held), path(), HOLD_AFTER) == []
+    assert search.standbys.ready(S0) == wanted
+    return search
+
+
+# --- who stands by
+
+
+def test_the_grandparent_stands_by_a_little_after_the_parent_is_there() -> None:
+    search = attached("b", "a")
+    assert search.next_deadline() == HOLD_AFTER
+    assert search.expire(NEWEST, HOLD_AFTER - 0.01) == []
+    assert search.expire(NEWEST, HOLD_AFTER) == [Hold(S0, ancestor("a"))]
+
+
+def test_under_the_server_proxy_there_is_nobody_nearer() -> None:
+    search = ParentSearch(1)
+    search.candidates(S0, [named(ROOT)], 1.0, 0.0)
+    search.accepted(S0, ROOT, 7)
+    search.path_told(S0, ROOT, path(), 0.0)
+    assert search.expire(NEWEST, HOLD_AFTER) == []
+    assert search.next_deadline() is None
+
+
+def test_whom_the_server_proxy_names_comes_first_and_replaces_the_grandparent() -> None:
+    search = holding("a")
+    search.standby(S0, [named("d")], 5.0)
+    assert search.expire(NEWEST, 5.0) == [Release(S0, A), Hold(S0, named("d"))]
+    search.standby(S0, [], 6.0)
+    assert search.expire(NEWEST, 6.0) == [Release(S0, D), Hold(S0, ancestor("a"))]
+
+
+def test_the_parent_itself_is_no_standby() -> None:
+    search = attached("a")
+    search.standby(S0, [named("p")], 0.0)
+    assert search.expire(NEWEST, HOLD_AFTER) == [Hold(S0, ancestor("a"))]
+
+
+def test_who_refuses_is_passed_over_for_a_while() -> None:
+    search = attached("b", "a")
+    search.expire(NEWEST, 1.0)
+    assert search.standby_lost(S0, A, 1.0) == []
+    assert search.expire(NEWEST, 1.0) == [Hold(S0, ancestor("b"))]
+    search.path_told(S0, B, path("b"), 1.1)
+    assert search.next_deadline() == 1.0 + PASSED_OVER
+    again = search.expire(NEWEST, 1.0 + PASSED_OVER)
+    assert again == [Release(S0, B), Hold(S0, ancestor("a"))]
+
+
+def test_who_does_not_answer_in_time_is_passed_over() -> None:
+    search = attached("b", "a")
+    search.expire(NEWEST, 1.0)
+    assert search.next_deadline() == 1.0 + ANSWER_WAIT
+    late = search.expire(NEWEST, 1.0 + ANSWER_WAIT)
+    assert late == [Release(S0, A), Hold(S0, ancestor("b"))]
+
+
+def test_who_is_not_nearer_to_the_root_is_let_go() -> None:
+    """A standby in its own subtree, say: only links to a smaller depth close no cycle."""
+    search = attached("a")
+    search.standby(S0, [named("d")], 0.0)
+    search.expire(NEWEST, 0.0)
+    assert search.path_told(S0, D, path("x", "y", "d"), 0.1) == [Release(S0, D)]
+    assert search.standbys.held(S0) is None
+    assert search.expire(NEWEST, HOLD_AFTER) == [Hold(S0, ancestor("a"))]
+
+
+def test_a_standby_that_sinks_is_let_go() -> None:
+    search = holding("a", standby="d")
+    assert search.path_told(S0, D, path("x", "y", "d"), 3.0) == [Release(S0, D)]
+
+
+def test_a_stripe_that_there_is_not_is_refused() -> None:
+    with pytest.raises(BadMessageError, match="stripe 1"):
+        ParentSearch(1).standby(Stripe(1), [], 0.0)
+
+
+# --- the parent's link ends
+
+
+def test_when_the_parent_dies_the_standby_is_asked_and_nobody_else() -> None:
+    search = holding("a")
+    assert search.ended(S0, P, "closed", 1000, 9.0) == [Resume(S0, A)]
+    assert search.accepted(S0, A, 7) == [report(A, P, "closed")]
+    assert search.parent(S0) == A
+    assert search.standbys.held(S0) is None
+
+
+def test_a_standby_that_sends_on_is_followed() -> None:
+    search = holding("a")
+    search.ended(S0, P, "closed", 1000, 9.0)
+    assert search.sent_on(S0, A, [named("p"), named("c")], 9.1) == [
+        Ask(S0, named("c"), True, (P, A))
+    ]
+    assert search.accepted(S0, C, 7) == [report(C, P, "closed")]
+
+
+def test_a_standby_that_does_not_answer_costs_half_a_second() -> None:
+    search = holding("a")
+    search.ended(S0, P, "closed", 1000, 9.0)
+    assert search.next_deadline() == 9.0 + RESUME_WAIT
+    late = search.expire(NEWEST, 9.0 + RESUME_WAIT)
+    assert late == [Drop(S0, A), asked("p", "a")]
+
+
+def test_a_standby_that_dies_with_the_parent_leaves_the_server_proxy() -> None:
+    search = holding("a")
+    search.standby_lost(S0, A, 9.0)
+    assert search.ended(S0, P, "closed", 1000, 9.0) == [asked("p")]
+
+
+def test_a_standby_that_ends_while_it_is_asked_leaves_the_server_proxy() -> None:
+    search = holding("a")
+    search.ended(S0, P, "closed", 1000, 9.0)
+    search.standby_lost(S0, A, 9.1)
+    assert search.expire(NEWEST, 9.1)[-1] == asked("p", "a")
+
+
+def test_without_the_server_proxy_the_other_ancestors_are_asked() -> None:
+    """Parent and grandparent die, and nobody answers ParentLost."""
+    search = holding("b", "a")
+    search.standby_lost(S0, A, 9.0)
+    search.ended(S0, P, "closed", 1000, 9.0)
+    alone = [c for c in search.expire(NEWEST, 9.0 + ASK_AGAIN) if not isinstance(c, Hold)]
+    probed = {
+        c.candidate.node
+        for c in alone
+        if not isinstance(c, Tell | Resume | Release | Drop) and not isinstance(c, LeaveParent)
+    }
+    assert probed == {"a", "b", ROOT}
+
+
+def test_an_answer_of_the_server_proxy_comes_before_the_ancestors() -> None:
+    search = holding("b", "a")
+    search.standby_lost(S0, A, 9.0)
+    search.ended(S0, P, "closed", 1000, 9.0)
+    assert search.candidates(S0, [named("c")], 1.0, 9.1) == [Ask(S0, named("c"), True, (P,))]
+
+
+# --- the parent is silent
+
+
+def test_a_silent_parent_is_left_only_when_the_standby_delivers() -> None:
+    search = holding("a")
+    assert search.silent(S0, P, 1000, 9.0) == [Resume(S0, A)]
+    assert search.parent(S0) == P
+    assert search.accepted(S0, A, 7) == [report(A, P, "silent")]
+    assert search.delivered(S0, A) == [LeaveParent(S0, P)]
+
+
+def test_a_silent_parent_without_standby_is_reported_and_kept() -> None:
+    search = attached()
+    assert search.silent(S0, P, 1000, 9.0) == [asked("p", reason="silent")]
+    assert search.silent(S0, P, 1000, 9.1) == []
+    assert search.candidates(S0, [named("c")], 1.0, 9.2) == [Ask(S0, named("c"), True, (P,))]
+    search.accepted(S0, C, 7)
+    assert search.delivered(S0, C) == [LeaveParent(S0, P)]
+
+
+def test_a_parent_that_is_heard_again_stays_and_the_server_proxy_is_told() -> None:
+    search = attached()
+    search.silent(S0, P, 1000, 9.0)
+    assert search.heard_again(S0, P, 6) == [report(P)]
+    assert search.candidates(S0, [named("c")], 1.0, 9.2) == []
+    assert search.heard_again(S0, P, 6) == []
+
+
+def test_both_fall_silent_and_the_older_parent_still_delivers() -> None:
+    search = holding("a")
+    search.silent(S0, P, 1000, 9.0)
+    search.accepted(S0, A, 7)
+    search.ended(S0, A, "closed", 1000, 9.5)
+    assert search.parent(S0) == P
+
+
+def test_a_node_that_is_not_the_parent_may_be_silent() -> None:
+    search = holding("a")
+    assert search.silent(S0, C, 1000, 9.0) == []
+
+
+# --- the parent is starved
+
+
+def starve(search: ParentSearch, since: float, until: float) -> list[Command]:
+    """Let heartbeats of p say that it is starved, ten a second."""
+    commands: list[Command] = []
+    for tenth in range(round((until - since) * 10) + 1):
+        commands += search.beat(S0, P, 1000, since + tenth / 10, starved=True)
+    return commands
+
+
+def test_a_starved_parent_is_waited_for() -> None:
+    search = holding("a")
+    assert starve(search, 9.0, 9.0 + STARVED_AFTER - 0.1) == []
+    search.beat(S0, P, 1000, 11.0, starved=False)
+    assert starve(search, 12.0, 12.0 + STARVED_AFTER - 0.1) == []
+
+
+def test_a_parent_that_stays_starved_is_passed_by() -> None:
+    search = holding("a")
+    assert starve(search, 9.0, 9.0 + STARVED_AFTER) == [Resume(S0, A)]
+
+
+def test_a_starved_standby_is_not_asked() -> None:
+    search = holding("a")
+    search.beat(S0, A, 1000, 9.0, starved=True)
+    assert starve(search, 9.0, 9.0 + STARVED_AFTER + 0.5) == []
+    assert starve(search, 11.1, 9.0 + STARVED_ASK) == [asked("p", reason="silent")]
+
+
+# --- a redirect to the standby
+
+
+def test_a_redirect_to_the_standby_needs_no_new_link() -> None:
+    search = holding("a")
+    assert search.redirected(S0, P, [named("a")], 9.0) == [Resume(S0, A)]
+    assert search.accepted(S0, A, 7) == [report(A)]
+    assert search.delivered(S0, A) == [LeaveParent(S0, P)]
+
+
+def test_a_redirect_to_who_is_asked_to_stand_by_begins_anew() -> None:
+    search = attached("a")
+    search.expire(NEWEST, HOLD_AFTER)
+    assert search.redirected(S0, P, [named("a")], 1.0) == [
+        Release(S0, A),
+        Ask(S0, named("a"), False, (P,)),
+    ]
