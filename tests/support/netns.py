@@ -49,7 +49,7 @@ class Network:
     def __init__(self, folder: Path, hosts: int, links: Mapping[int, Link] | None = None) -> None:
         skip_unless_namespaces()
         self.hosts, self.folder = hosts, folder
-        self._lock, number = _claimed()
+        self._lock, number = claimed()
         self.subnet = f"10.77.{number}"
         self.prefix = f"sc{number}n"
         spec = {
@@ -98,7 +98,7 @@ class Network:
         self._lock.close()
 
 
-def _claimed() -> tuple[IO[str], int]:
+def claimed() -> tuple[IO[str], int]:
     """Claim a number that no other run on this machine has; closing the file gives it back."""
     for number in range(1, 250):
         path = Path(tempfile.gettempdir()) / f"stripecast-net-{number}.lock"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 Wrap = Callable[[Sequence[str]], list[str]]
 """Turns a command line into one that runs elsewhere, in a network namespace say."""
@@ -21,6 +21,18 @@ LAUNCHED: list["Process"] = []
 
 class BenchError(Exception):
     """The bench, not the product, could not do its part."""
+
+
+class Child(Protocol):
+    """What `Process` needs of `subprocess.Popen`."""
+
+    pid: int
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
 
 
 def wait_until(
@@ -47,18 +59,22 @@ class Process:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self.popen = subprocess.Popen(
-            self.argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
-            start_new_session=True,
-        )
+        self.popen = self.launch(env or {})
         assert self.popen.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self.popen.stdout,), daemon=True)
         self._reader.start()
         LAUNCHED.append(self)
+
+    def launch(self, env: Mapping[str, str]) -> Child:
+        """Start it, with `env` added to the environment, as leader of its own session."""
+        return subprocess.Popen(
+            self.argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **env},
+            start_new_session=True,
+        )
 
     @property
     def pid(self) -> int:
@@ -163,3 +179,4 @@ def end_all() -> None:
         process = LAUNCHED.pop()
         if process.popen.poll() is None:
             process.kill()
+        process.wait(5)  # closes its files, whoever has ended it

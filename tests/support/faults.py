@@ -1,0 +1,349 @@
+"""Relays and viewers of one channel, faults that strike interior relays, and what players saw.
+
+    with FaultStage(tmp_path, source, relays=10, viewers=10) as stage:
+        stage.watch()
+        for _ in range(5):
+            stage.strike(kill)
+            stage.add_relay()
+            time.sleep(2)
+        stage.judge().check()
+
+Relays have no player. Each viewer has one or two: a socket that stamps each packet
+(`tests.support.stalls`), and ffmpeg at the first two. What they get is compared with what a
+session at the source itself gets.
+"""
+
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import Self
+
+from tests.support.capture import Capture, compare_captures
+from tests.support.daemons import ServerProxy
+from tests.support.exactness import compare
+from tests.support.fleet import CHANNEL
+from tests.support.nursery import ForkedClient, Nursery, namespace_of
+from tests.support.players import FfmpegRecorder
+from tests.support.processes import BenchError, Process, Wrap, wait_until
+from tests.support.rtsp_client import Transport
+from tests.support.sockets import connections
+from tests.support.sources import GstSource
+from tests.support.stalls import Seat, Viewers, at, percentile, stall
+
+TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp")
+_LONGEST = 1200.0
+"""Seconds; the recordings are stopped before."""
+_AFTER = 3.0
+"""Seconds that players go on after the last strike: what it costs is seen by then."""
+_SETTLED = 1.0
+"""Seconds after the first packet from the source at which the comparison begins: by then every
+viewer is past what it got from the history of its node."""
+
+
+_BEHIND = 2.0
+"""Seconds that the end of a capture may lie before that at the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a daemon runs: address and namespace; number: of the host, 0 without namespaces."""
+
+    host: str = "127.0.0.1"
+    wrap: Wrap = list
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A client proxy of the stage."""
+
+    client: ForkedClient
+    place: Place
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault: whom it struck, and when (`time.monotonic`)."""
+
+    member: Member
+    at: float
+    children: int
+
+
+Fault = Callable[[Member], None]
+
+
+def kill(member: Member) -> None:
+    """SIGKILL."""
+    member.client.send(signal.SIGKILL)
+
+
+def freeze(member: Member) -> None:
+    """SIGSTOP."""
+    member.client.send(signal.SIGSTOP)
+
+
+def leave(member: Member) -> None:
+    """SIGTERM, and the end in good order, with a clean log, within five seconds."""
+    member.client.stop()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the players saw of all strikes."""
+
+    faults: list[str] = field(default_factory=list)
+    """What is not as it was sent, in words; nothing is good."""
+    stalls: list[float] = field(default_factory=list)
+    """Seconds, one per strike and viewer."""
+    source_stalls: list[float] = field(default_factory=list)
+    """The same at a session with the source itself: what the bench adds."""
+    packets: int = 0
+    """Delivered, over all viewers."""
+    lost: int = 0
+    """As the viewers' client proxies count."""
+
+    def check(self) -> None:
+        """Fail unless every player got every packet, bit for bit."""
+        assert self.faults == []
+        assert self.lost == 0
+
+    @property
+    def p95(self) -> float:
+        return percentile(self.stalls, 0.95)
+
+    def __str__(self) -> str:
+        def ms(values: Sequence[float]) -> str:
+            shares = (percentile(values, share) * 1000 for share in (0.5, 0.95, 1.0))
+            return "p50 {:.0f} ms, p95 {:.0f} ms, longest {:.0f} ms".format(*shares)
+
+        return (
+            f"{len(self.source_stalls)} strikes, {self.packets} packets, {self.lost} lost; "
+            f"stall at the players {ms(self.stalls)}; at the source {ms(self.source_stalls)}"
+        )
+
+
+class FaultStage:
+    """A server proxy, relays and viewers; ends them, and judges their logs, on leaving."""
+
+    def __init__(
+        self,
+        folder: Path,
+        source: GstSource,
+        *,
+        relays: int,
+        viewers: int,
+        places: Iterator[Place] | None = None,
+        seed: int = 1,
+    ) -> None:
+        self.folder, self.source = folder, source
+        self.random = random.Random(seed)
+        self._places = places or repeat(Place())
+        self._sizes = relays, viewers
+        self.nursery = Nursery(folder)
+        self.place = next(self._places)
+        self.server = ServerProxy(
+            folder, {CHANNEL: source.url}, host=self.place.host, wrap=self.place.wrap
+        )
+        self.relays: list[Member] = []
+        self.viewers: list[Member] = []
+        self.strikes: list[Strike] = []
+        self._recorders: list[FfmpegRecorder] = []
+        self._sockets: Viewers | None = None
+
+    def __enter__(self) -> Self:
+        self.nursery.wait_ready()
+        self.server.wait_ready()
+        relays, viewers = self._sizes
+        self.relays = self._started(relays)
+        self.viewers = self._started(viewers)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            living = [member.client for member in self.members]
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(ForkedClient.stop, living))
+            self.server.stop()
+            for strike in self.strikes:
+                client = strike.member.client
+                if client.returncode is None:
+                    client.kill()
+                client.wait(5)
+                client.check_log()
+            self.nursery.terminate()
+
+    @property
+    def members(self) -> list[Member]:
+        """All that live."""
+        return [*self.relays, *self.viewers]
+
+    def _started(self, count: int) -> list[Member]:
+        places = [next(self._places) for _ in range(count)]
+        overlay = self.server.overlay
+        clients = [
+            ForkedClient(
+                self.nursery,
+                self.folder,
+                overlay,
+                join=[CHANNEL],
+                host=place.host,
+                wrap=place.wrap,
+            )
+            for place in places
+        ]
+        for client in clients:
+            client.wait_ready()
+        return [
+            Member(client, place, _node(client))
+            for client, place in zip(clients, places, strict=True)
+        ]
+
+    def add_relay(self) -> None:
+        """Let a fresh relay join; returns when it has."""
+        self.relays += self._started(1)
+
+    def trees(self) -> list[dict[str, str]]:
+        """Return each tree of the API as {node: parent}."""
+        trees = self.server.api(f"channels/{CHANNEL}")["trees"]
+        assert isinstance(trees, list)
+        return [
+            {str(node): str(parent) for node, parent in tree["parents"].items()}
+            for tree in trees
+            if isinstance(tree, dict) and isinstance(tree["parents"], dict)
+        ]
+
+    def interior(self) -> list[Member]:
+        """Return the relays that have children."""
+        parents = {parent for tree in self.trees() for parent in tree.values()}
+        return [relay for relay in self.relays if relay.node in parents]
+
+    def watch(self) -> None:
+        """Let players open the channel at every viewer."""
+        self._recorders = [
+            FfmpegRecorder(
+                viewer.client.url(CHANNEL), self.folder, _LONGEST, lower, viewer.place.wrap
+            )
+            for viewer, lower in zip(self.viewers, TRANSPORTS, strict=False)
+        ]
+        seats = [
+            Seat(
+                viewer.client.url(CHANNEL),
+                TRANSPORTS[number // 2 % 2],
+                namespace_of(viewer.place.wrap),
+            )
+            for number, viewer in enumerate(self.viewers)
+        ]
+        at_source = Seat(self.source.url, "tcp", namespace_of(self.place.wrap))
+        self._sockets = Viewers(self.folder, [*seats, at_source])
+        self._sockets.wait_playing()
+        self.source.expect_sent(50)
+
+    def strike(self, fault: Fault) -> Strike:
+        """Let a fault happen to a random interior relay."""
+        wait_until(lambda: bool(self.interior()), 20, "a relay has children")
+        member = self.random.choice(self.interior())
+        children = sum(parent == member.node for tree in self.trees() for parent in tree.values())
+        self.relays.remove(member)
+        strike = Strike(member, time.monotonic(), children)
+        self.strikes.append(strike)
+        fault(member)
+        return strike
+
+    def run(self, fault: Fault, times: int, every: float = 2.0) -> None:
+        """Strike `times` times, `every` seconds apart; a fresh relay joins after each."""
+        for _ in range(times):
+            strike = self.strike(fault)
+            self.add_relay()
+            time.sleep(max(0.0, strike.at + every - time.monotonic()))
+        time.sleep(_AFTER)
+
+    def wait_nothing_half_open(self, timeout: float = 30.0) -> None:
+        """Wait until nobody who lives has a connection with one who was struck."""
+        by_host = {strike.member.place.number: strike.member for strike in self.strikes}
+
+        def to_the_struck() -> list[str]:
+            found = [
+                f"{strike.member.client}: {pair}"
+                for strike in self.strikes
+                if not strike.member.place.number and strike.member.client.returncode is None
+                for pair in connections(strike.member.client.pid)
+            ]
+            struck = {member.place.host for number, member in by_host.items() if number}
+            daemons: list[tuple[Process, Wrap]] = [
+                (self.server, self.place.wrap),
+                *((member.client, member.place.wrap) for member in self.members),
+            ]
+            for daemon, wrap in daemons if struck else ():
+                for _, remote in connections(daemon.pid, wrap):
+                    if remote.rpartition(":")[0] in struck:
+                        found.append(f"{daemon}: {remote}")
+            return found
+
+        try:
+            wait_until(lambda: not to_the_struck(), timeout, "connections with the struck", 0.5)
+        except BenchError:
+            assert to_the_struck() == []
+
+    def judge(self) -> Outcome:
+        """Stop all players and compare what they got with what the source sent."""
+        assert self._sockets is not None
+        outcome = Outcome()
+        assert all(one.returncode is None for one in self._recorders), "a recording has ended"
+        for recorder in self._recorders:
+            recorder.send(signal.SIGINT)
+        *captures, direct = self._sockets.stop()
+        for recorder in self._recorders:
+            verdict = compare(self.source.sent, recorder.result().path, least=50)
+            outcome.faults += [] if verdict.exact else [f"{recorder}: {verdict}"]
+        for viewer, one in zip(self.viewers, captures, strict=True):
+            outcome.faults += [f"{viewer.node}: {text}" for text in faults_of(one, direct)]
+            outcome.packets += sum(map(len, one.rtp.values()))
+        for strike in self.strikes:
+            outcome.source_stalls.append(stall(direct, strike.at))
+            outcome.stalls += [stall(one, strike.at) for one in captures]
+        for member in self.members:
+            lost = member.client.metrics().total("stripecast_packets_lost_total")
+            outcome.lost += int(lost)
+            if lost:
+                outcome.faults.append(f"{member.node}, {member.client}, lost {lost}")
+        return outcome
+
+
+def faults_of(one: Capture, direct: Capture) -> list[str]:
+    """Say in what a capture differs from one at the source, once both had begun."""
+    begin = _SETTLED + max(
+        at(capture, packets[0]) for capture in (one, direct) for packets in capture.rtp.values()
+    )
+    mine, theirs = _since(one, begin), _since(direct, begin - _SETTLED)
+    least = int(0.8 * min(map(len, theirs.rtp.values())))
+    verdict = compare_captures(theirs, mine, least=max(least, 1))
+    found = [str(track) for track in verdict.tracks.values() if not track.exact]
+    found += [f"{kind}: {dict(gaps)}" for kind in one.rtp if (gaps := one.gaps(kind))]
+    for kind in theirs.rtp:
+        ended = at(theirs, theirs.rtp[kind][-1])
+        if at(one, one.rtp[kind][-1]) < ended - _BEHIND:
+            found.append(f"{kind}: nothing in the last {_BEHIND} s")
+    return found if one.closed is None else [*found, f"closed at {one.closed:.1f} s"]
+
+
+def _node(client: ForkedClient) -> str:
+    channels = client.api()["channels"]
+    assert isinstance(channels, list)
+    first = channels[0]
+    assert isinstance(first, dict)
+    return str(first["node"])
+
+
+def _since(capture: Capture, begin: float) -> Capture:
+    kept = {
+        kind: [packet for packet in packets if at(capture, packet) >= begin]
+        for kind, packets in capture.rtp.items()
+    }
+    return Capture(began=capture.began, rtp=kept)
