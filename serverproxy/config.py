@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from common.fields import AddPolicyName, DeletePolicyName, JoinMode
 from common.ids import Address
 from common.runtime.config import ChannelName, Draft, ListenAddress, PeerAddress, Settings
 from common.runtime.log import LogFormat, LogLevel
@@ -81,6 +82,12 @@ class ChannelConfig(Settings):
     repair_slots: Annotated[int, Field(ge=0, le=64)] = 1
     """Nodes more per stripe while a tree is being repaired."""
     placement: Literal["shallow", "zebra"] = "shallow"
+    join: JoinMode = "directory"
+    """How nodes find a parent: among those that the server proxy names, or by redirects alone."""
+    add_policy: AddPolicyName = "round_robin"
+    """Of `redirect`: to which of its children a parent without a slot sends a newcomer."""
+    delete_policy: DeletePolicyName = "grandfather"
+    """Of `redirect`: where the children of a node go that leaves or dies."""
     source_timeout: Annotated[float, Field(ge=0.5, le=300)] = 5.0
     """Seconds without RTP after which the source counts as lost."""
     log_time: Annotated[float, Field(ge=1, le=300)] = 15.0

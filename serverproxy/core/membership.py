@@ -56,6 +56,8 @@ MAX_ASKED = 5
 class Membership:
     """All nodes of one channel and their trees."""
 
+    settle_every = SETTLE_EVERY
+
     def __init__(self, trees: Trees, *, stripes: int, away_grace: float) -> None:
         """Start with nobody."""
         self.trees = trees
@@ -68,7 +70,7 @@ class Membership:
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take an event; return what is to be done."""
         if self._settle_at is None:
-            self._settle_at = now + SETTLE_EVERY
+            self._settle_at = now + self.settle_every
         match event:
             case Joined():
                 return self._join(event)
@@ -98,7 +100,7 @@ class Membership:
                 commands += self._forget(node)
         if self._settle_at is not None and now >= self._settle_at:
             commands += self._settle()
-            self._settle_at = now + SETTLE_EVERY if self.members else None
+            self._settle_at = now + self.settle_every if self.members else None
         return commands
 
     # --- joining
@@ -107,24 +109,28 @@ class Membership:
         node = event.node
         slots, hard = slots_of(event.max_children, event.addresses, self._stripes)
         self.trees.add(node, slots=slots, hard_limit=hard)
-        placements = self.trees.join(node)
+        placements = self._first_places(node)
         if placements is None:
             self.trees.remove(node)
             self.stats.joins["full"] += 1
             return [Refuse(node, "full", "no slot is free for you now", 2.0)]
         self.members[node] = Member(event.addresses, event.max_children)
         self.stats.joins["ok"] += 1
-        if away := self._away():
+        parents = tuple(self._candidates(s, placements[s]) for s in sorted(placements))
+        return [
+            MakeOffer(node, self.trees.serves(node), slots, event.addresses, parents),
+            *self._placed(placements.values()),
+        ]
+
+    def _first_places(self, node: NodeId) -> dict[Stripe, Placement] | None:
+        """Return where a newcomer may ask, in each stripe; None: nowhere."""
+        placements = self.trees.join(node)
+        if placements is not None and (away := self._away()):
             for stripe, offered in placements.items():
                 if any(one.parent in away for one in offered.candidates):
                     found = self.trees.place(node, stripe, avoid=away)
                     placements[stripe] = found or self.trees.place(node, stripe) or offered
-        parents = tuple(self._candidates(s, placements[s]) for s in sorted(placements))
-        serve = self.trees.serves(node)
-        return [
-            MakeOffer(node, serve, slots, event.addresses, parents),
-            *self._placed(placements.values()),
-        ]
+        return placements
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
         node, known = event.node, self.members.get(event.node)
@@ -144,8 +150,7 @@ class Membership:
         for state in event.stripes:
             if state.stripe < self._stripes and state.parent is not None:
                 self._attached(node, Stripe(state.stripe), NodeId(state.parent))
-        serve = self.trees.serves(node)
-        return [MakeOffer(node, serve, slots, addresses, ())]
+        return [MakeOffer(node, self.trees.serves(node), slots, addresses, ())]
 
     def _reached(self, node: NodeId, addresses: tuple[str, ...]) -> list[Command]:
         member = self.members.get(node)
@@ -201,13 +206,16 @@ class Membership:
         commands: list[Command] = []
         if lost in self.members and self.members[lost].away_since is not None:
             commands += self._forget(lost)
-        avoid = {NodeId(tried) for tried in message.tried} | self._away()
-        placement = self.trees.place(node, stripe, avoid=avoid)
+        return commands + self._candidates_for(node, stripe, set(map(NodeId, message.tried)))
+
+    def _candidates_for(self, node: NodeId, stripe: Stripe, tried: set[NodeId]) -> list[Command]:
+        """Answer a node that has no parent."""
+        placement = self.trees.place(node, stripe, avoid=tried | self._away())
         if placement is None:
             nobody = StripeCandidates(stripe, ())
-            return [*commands, Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
+            return [Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
         parents = self._candidates(stripe, placement)
-        return [*commands, Send(node, Candidates(parents=parents)), *self._placed([placement])]
+        return [Send(node, Candidates(parents=parents)), *self._placed([placement])]
 
     def _child_lost(self, node: NodeId, stripe: Stripe, child: NodeId) -> list[Command]:
         member = self.members.get(child)
@@ -254,14 +262,11 @@ class Membership:
     def _candidates(self, stripe: Stripe, placement: Placement) -> StripeCandidates:
         known = []
         for one in placement.candidates:
+            free = one.displaced is None
             if one.parent == ROOT:
-                known.append(Candidate(ROOT, (), 0.0, available=one.displaced is None))
+                known.append(Candidate(ROOT, (), 0.0, available=free))
             elif (member := self.members.get(one.parent)) is not None:
-                known.append(
-                    Candidate(
-                        one.parent, member.addresses, member.delay, available=one.displaced is None
-                    )
-                )
+                known.append(Candidate(one.parent, member.addresses, member.delay, available=free))
         return StripeCandidates(stripe, tuple(known))
 
     def _placed(self, placements: Iterable[Placement]) -> list[Command]:
@@ -288,8 +293,7 @@ class Membership:
                         del asked[key]
                         self.trees.release(*key)
                         continue
-                    parents = self._candidates(remedy.stripe, placement)
-                    targets = parents.candidates
+                    targets = self._candidates(remedy.stripe, placement).candidates
                     redirect = Redirect(stripe=remedy.stripe, parent=source, targets=targets)
                     commands.append(Send(node, redirect))
         self._asked = asked

@@ -49,8 +49,9 @@ def depth_bound(nodes: int) -> int:
 class Remedies:
     """Plans moves; reserves each of them."""
 
-    def __init__(self, graph: Graph, planner: Planner) -> None:
+    def __init__(self, graph: Graph, planner: Planner, *, lower: bool = True) -> None:
         self._graph, self._planner = graph, planner
+        self._lowers = lower
 
     def due(self) -> list[Remedy]:
         """Return every move that is asked for and not reported, and every new Serve."""
@@ -64,7 +65,7 @@ class Remedies:
             due += self._unburden(member)
         for stripe in self._graph.stripes:
             due += self._fill_up(stripe)
-        for stripe in self._graph.stripes:
+        for stripe in self._graph.stripes if self._lowers else ():
             due += self._lower(stripe)
         return due
 

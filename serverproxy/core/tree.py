@@ -50,8 +50,13 @@ class Trees(TreeView):
         children_per_stripe: int = 1,
         repair_slots: int = 1,
         policy: Policy = "shallow",
+        follow: bool = False,
     ) -> None:
-        """Begin without nodes; ValueError with a sentence where a number is out of range."""
+        """Begin without nodes; ValueError with a sentence where a number is out of range.
+
+        `follow`: nodes find their parents by themselves. No splice is foreseen then, and of the
+        moves only those are left that end what is illegal: none towards a lower tree.
+        """
         if not 1 <= stripes <= MAX_STRIPES:
             raise ValueError(f"stripes is {stripes}: trees are built for 1 or 2 stripes")
         if children_per_stripe < 1:
@@ -60,7 +65,8 @@ class Trees(TreeView):
             raise ValueError(f"repair_slots is {repair_slots}: it takes at least 0")
         super().__init__(Graph(stripes, children_per_stripe, repair_slots, policy))
         self._planner = Planner(self._graph)
-        self._remedies = Remedies(self._graph, self._planner)
+        self._remedies = Remedies(self._graph, self._planner, lower=not follow)
+        self._follow = follow
 
     # --- nodes come and go
 
@@ -167,7 +173,7 @@ class Trees(TreeView):
         graph.hang(member, stripe, above)
         member.admitted = True
         self._crowd_out(above, stripe)
-        if planned or graph.serving(member, stripe):
+        if not self._follow and (planned or graph.serving(member, stripe)):
             self._expect_splice(member, stripe, above)
         graph.flush()
 

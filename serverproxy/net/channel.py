@@ -4,6 +4,7 @@ from common.ids import Stripe
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
 from serverproxy.core.membership import Membership
+from serverproxy.core.redirection import RedirectMembership
 from serverproxy.core.tree import Trees
 from serverproxy.net.control import Control
 from serverproxy.net.feed import ChannelFeed
@@ -22,9 +23,11 @@ class Channel:
             children_per_stripe=config.children_per_stripe,
             repair_slots=config.repair_slots,
             policy=config.placement,
+            follow=config.join == "redirect",
         )
-        membership = Membership(trees, stripes=config.stripes, away_grace=config.repair_grace)
-        self.control = Control(self.feed, membership, tasks, instance_us=instance_us)
+        kind = RedirectMembership if config.join == "redirect" else Membership
+        membership = kind(trees, stripes=config.stripes, away_grace=config.repair_grace)
+        self.control = Control(self.feed, membership, tasks, config, instance_us=instance_us)
         password = None if config.password is None else config.password.get_secret_value()
         self.source = create(
             SourceSettings(

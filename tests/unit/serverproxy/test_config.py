@@ -49,9 +49,23 @@ def test_the_least_that_works(file: Path) -> None:
         33_554_432,
         10,
     )
+    assert (cam.join, cam.add_policy, cam.delete_policy) == (
+        "directory",
+        "round_robin",
+        "grandfather",
+    )
     assert config.listen == ("", 7854)
     assert config.http == ("127.0.0.1", 9854)
     assert (config.log_level, config.log_format) == ("info", "text")
+
+
+def test_the_way_in_and_its_policies(file: Path) -> None:
+    lines = ["join: redirect", "add_policy: knock_down", "delete_policy: root_all"]
+    cam = channel(file, "source: rtsp://camera/", *lines)
+    assert (cam.join, cam.add_policy, cam.delete_policy) == ("redirect", "knock_down", "root_all")
+    for line in ("join: spreadit", "add_policy: knock-down", "delete_policy: rt"):
+        (fault,) = faults(file, "source: rtsp://camera/", line)
+        assert fault.startswith("." + line.partition(":")[0])
 
 
 def test_flags_alone_are_enough() -> None:
