@@ -13,6 +13,7 @@ Relays have no player. Each viewer has one or two: a socket that stamps each pac
 session at the source itself gets.
 """
 
+import os
 import random
 import signal
 import time
@@ -36,6 +37,7 @@ from tests.support.sources import GstSource
 from tests.support.stalls import Seat, Viewers, at, percentile, stall
 
 TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp")
+_LOG_LEVEL = os.environ.get("STRIPECAST_TEST_LOG_LEVEL", "info")
 _LONGEST = 1200.0
 """Seconds; the recordings are stopped before."""
 _AFTER = 3.0
@@ -149,7 +151,11 @@ class FaultStage:
         self.nursery = Nursery(folder)
         self.place = next(self._places)
         self.server = ServerProxy(
-            folder, {CHANNEL: source.url}, host=self.place.host, wrap=self.place.wrap
+            folder,
+            {CHANNEL: source.url},
+            arguments=["--log-level", _LOG_LEVEL],
+            host=self.place.host,
+            wrap=self.place.wrap,
         )
         self.relays: list[Member] = []
         self.viewers: list[Member] = []
@@ -193,6 +199,7 @@ class FaultStage:
                 self.folder,
                 overlay,
                 join=[CHANNEL],
+                arguments=["--log-level", _LOG_LEVEL],
                 host=place.host,
                 wrap=place.wrap,
             )
