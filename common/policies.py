@@ -16,15 +16,17 @@ children leaves the choice to it: it probes them and takes the nearest (`by_rtt`
 compares, the newcomer probes it first (`measured`) and says `rtt_us` in Attach.
 
 For a simulation: `add_policy(name, randrange)` and `delete_policy(name)` are all there is. Give the
-first to `Children(..., policy=...)`, one instance for each parent; the second, with the first's
-`by_rtt` and `measured`, to `ParentSearch` as `WayIn`. The cores do the rest.
+first to `Children(..., policy=...)`, one instance for each parent, and `way_in(join, add, delete)`
+to `ParentSearch`; on the server's side `RedirectMembership` takes the place of `Membership`. What
+the cores leave to the shell is `DeletePolicy.everyone`: who loses a parent, or is told so by it,
+sends its children to the target too (`clientproxy.net.uplink`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from common.fields import AddPolicyName, DeletePolicyName, PathEntry
+from common.fields import AddPolicyName, DeletePolicyName, JoinMode, PathEntry
 from common.ids import NodeId, Stripe
 
 NEARER = 0.8
@@ -181,6 +183,19 @@ class DeletePolicy:
 def delete_policy(name: DeletePolicyName) -> DeletePolicy:
     """Return the policy of that name."""
     return DeletePolicy(to_root=name.startswith("root"), everyone=name.endswith("_all"))
+
+
+def way_in(join: JoinMode, add: AddPolicyName, delete: DeletePolicyName) -> "WayIn":
+    """Return what the nodes of a channel make of its Offer."""
+    if join == "directory":
+        return WayIn()
+    policy = add_policy(add, lambda _: 0)
+    return WayIn(
+        redirect=True,
+        by_rtt=policy.by_rtt,
+        measured=policy.measured,
+        delete=delete_policy(delete),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ Rules
    repeated with a pause, never given up: the player is told by its own timeout. While the server
    proxy does not answer, the ancestors above the parent are asked.
 5. A silent parent is suspected, not left: it goes on until another one delivers. A starved one is
-   waited for: whoever is next to the broken link acts.
+   waited for: whoever is next to the broken link acts. Nor is the server proxy asked for another
+   parent than a starved one while it does not answer: what has died may be the server proxy.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from clientproxy.core.joining import (
     LeaveParent,
     Tell,
 )
-from clientproxy.core.seeking import Seeking
+from clientproxy.core.seeking import Seeking, refused
 from common.fields import MAX_REDIRECTS, Candidate, LostReason, PathEntry
 from common.ids import NodeId, Stripe
 from common.messages import AttachedReport, ProbeReply
@@ -44,6 +45,14 @@ class ParentSearch(Seeking):
     def attached(self) -> bool:
         """Whether every stripe has a parent."""
         return all(state.parent is not None for state in self._states)
+
+    def why_not(self) -> str | None:
+        """Return why a stripe has no parent, if all were asked in vain; None: there is hope."""
+        for stripe, state in enumerate(self._states):
+            if state.hopeless and state.parent is None:
+                said = "; ".join(f"{node}: {why}" for node, why in state.refusals.items())
+                return f"no parent in stripe {stripe} ({said or 'nobody was named'})"
+        return None
 
     # --- what the server proxy says
 
@@ -62,6 +71,7 @@ class ParentSearch(Seeking):
         if all(one.node in state.tried for one in candidates):
             state.ask_at = now + max(0.05, retry_after)
             state.tried.clear()
+            state.hopeless = True
             return []
         state.ask_at = None
         return self._begin(stripe, candidates, now)
@@ -100,7 +110,7 @@ class ParentSearch(Seeking):
         if stripe not in reply.stripes:
             state.tried.append(node)
             return [Drop(stripe, node), *self._choose(stripe, now)]
-        score = max(0.0, reply.delay) + rtt / 2
+        score = (0.0 if self.way_in.by_rtt else max(0.0, reply.delay)) + rtt / 2
         seek.answered[node] = (score, len(seek.answered), candidate)
         return self._choose(stripe, now)
 
@@ -114,6 +124,7 @@ class ParentSearch(Seeking):
             return []
         seek.asked = None
         state.tried.append(node)
+        refused(state, node, "sends on to " + ", ".join(one.node for one in targets))
         seek.redirects += 1
         commands: list[Command] = []
         if seek.redirects <= MAX_REDIRECTS:
@@ -147,6 +158,8 @@ class ParentSearch(Seeking):
         state.seek, state.parent = None, node
         state.tried, state.orphan, state.lost, state.passed = [], False, None, 0
         state.suspect, state.ask_at, state.starved_since = False, None, None
+        state.hopeless = False
+        state.refusals.clear()
         report = AttachedReport(stripe=stripe, parent=node, first=first, lost=lost, reason=reason)
         return [*commands, Tell(report)]
 
@@ -199,16 +212,17 @@ class ParentSearch(Seeking):
         """Take what the heartbeat of a parent or a standby says of its own parent link."""
         state = self._states[stripe]
         self.standbys.beat(stripe, node, starved=starved)
-        if state.parent != node or not starved:
-            if state.parent == node:
-                state.starved_since = None
+        if state.parent != node:
             return []
+        if not starved:
+            state.starved_since = None
+            return self.heard_again(stripe, node, newest)
         if state.starved_since is None:
             state.starved_since = now
         waited = now - state.starved_since
         if state.seek is not None or state.suspect or waited < STARVED_AFTER:
             return []
-        if self.standbys.ready(stripe) is None and waited < STARVED_ASK:
+        if self.standbys.ready(stripe) is None and (waited < STARVED_ASK or not self._served):
             return []
         state.starved_since = now
         return self.silent(stripe, node, newest, now)
@@ -231,6 +245,13 @@ class ParentSearch(Seeking):
         if seek is None or seek.asked is None or seek.asked.node != node:
             return []
         return self.failed(stripe, node, now)
+
+    def served(self, now: float, *, answers: bool) -> None:
+        """Note whether the server proxy answers: while it does not, all may be starved by that."""
+        if answers and not self._served:
+            for state in self._states:
+                state.starved_since = None if state.starved_since is None else now
+        self._served = answers
 
     def ask_again(self, newest: Sequence[int], now: float) -> list[Command]:
         """Report every stripe without a parent and without a search: the control link is up."""

@@ -127,4 +127,8 @@ class StripeSearch:
     """The parent is silent: another one is looked for, but it is not left yet."""
     unanswered: bool = False
     """The server proxy was asked and has not answered."""
+    refusals: dict[NodeId, str] = field(default_factory=dict)
+    """Why the last `MAX_REDIRECTS` of those that were asked did not become the parent."""
+    hopeless: bool = False
+    """All were asked in vain, and the server proxy knew nobody else."""
     starved_since: float | None = None

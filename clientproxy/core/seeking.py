@@ -21,17 +21,20 @@ from clientproxy.core.joining import (
 from clientproxy.core.standby import Standbys
 from common.errors import BadMessageError
 from common.fields import MAX_REDIRECTS, Candidate
-from common.ids import NodeId, Stripe
+from common.ids import ROOT, NodeId, Stripe
 from common.messages import ParentLost
+from common.policies import WayIn
 
 
 class Seeking:
     """The searches of all stripes of one node (`join.ParentSearch`)."""
 
-    def __init__(self, stripes: int) -> None:
+    def __init__(self, stripes: int, way_in: WayIn | None = None) -> None:
         """Start without parents."""
+        self.way_in = WayIn() if way_in is None else way_in
         self._states = [StripeSearch() for _ in range(stripes)]
-        self.standbys = Standbys(stripes)
+        self.standbys = Standbys(stripes, self.way_in)
+        self._served = True
 
     def _state(self, stripe: Stripe) -> StripeSearch:
         if stripe >= len(self._states):
@@ -61,7 +64,8 @@ class Seeking:
             assert held is not None
             self.standbys.taken(stripe, held)
             commands.append(Release(stripe, held))
-        if len(new) == 1 and not state.seek.waiting and not state.seek.answered:
+        alone = len(new) == 1 and not state.seek.waiting and not state.seek.answered
+        if alone and not self.way_in.measured:
             # Nothing to compare: Attach goes out with the connection, a round trip earlier.
             state.seek.answered[NodeId(new[0].node)] = (0.0, 0, new[0])
             state.seek.choose_at = now
@@ -84,7 +88,7 @@ class Seeking:
                 seek.give_up_at = now + RESUME_WAIT
                 return [Resume(stripe, NodeId(best.node))]
             seek.give_up_at = now + ANSWER_WAIT
-            return [Ask(stripe, best, state.orphan, tuple(state.tried[-MAX_REDIRECTS:]))]
+            return [Ask(stripe, best, state.orphan, _told(state.tried))]
         if seek.waiting or seek.answered:
             return []
         state.seek = None
@@ -94,9 +98,10 @@ class Seeking:
             state.tried.clear()
         return []
 
-    def failed(self, stripe: Stripe, node: NodeId, now: float) -> list[Command]:
+    def failed(self, stripe: Stripe, node: NodeId, now: float, why: str = "") -> list[Command]:
         """Note that a candidate cannot be reached, refused, or ended the link before Attached."""
         state = self._states[stripe]
+        refused(state, node, why or "no answer")
         seek = state.seek
         if seek is None:
             return []
@@ -113,6 +118,9 @@ class Seeking:
         state = self._states[stripe]
         if commands := self._resume(stripe, now):
             return commands
+        if (target := self._after(stripe)) is not None:
+            state.orphan, state.ask_at = True, None
+            return self._begin(stripe, [target], now)
         if state.unanswered:
             above = self.standbys.ancestors(stripe)
             known = {*state.tried, state.parent}
@@ -122,6 +130,11 @@ class Seeking:
             names = {one.node for one in above}
             state.tried = [node for node in state.tried if node not in names]
         return self._report(stripe, newest, now)
+
+    def _after(self, stripe: Stripe) -> Candidate | None:
+        """Return where the delete policy sends an orphan, if it was not there."""
+        above = self.standbys.ancestors(stripe) if self.way_in.redirect else []
+        return above[0] if above and above[0].node not in self._states[stripe].tried else None
 
     def _resume(self, stripe: Stripe, now: float) -> list[Command]:
         """Ask the standby, if there is one that has not been asked."""
@@ -155,10 +168,24 @@ class Seeking:
                     parent=state.lost,
                     reason=state.reason,
                     newest=newest,
-                    tried=tuple(state.tried[-MAX_REDIRECTS:]),
+                    tried=_told(state.tried),
                 )
             )
         ]
+
+
+def _told(tried: list[NodeId]) -> tuple[NodeId, ...]:
+    """Return whom to name as tried: the last, and the server proxy, who wants to know of itself."""
+    last = tried[-MAX_REDIRECTS:]
+    return tuple([ROOT, *last[1:]] if ROOT in tried and ROOT not in last else last)
+
+
+def refused(state: StripeSearch, node: NodeId, why: str) -> None:
+    """Keep in mind why a node did not become the parent."""
+    state.refusals.pop(node, None)
+    state.refusals[node] = why
+    while len(state.refusals) > MAX_REDIRECTS:
+        del state.refusals[next(iter(state.refusals))]
 
 
 def _by_node(candidates: Sequence[Candidate]) -> dict[NodeId, Candidate]:

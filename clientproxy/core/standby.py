@@ -2,8 +2,9 @@
 
 Rules
 -----
-1. Wanted is whom the server proxy names, else the nearest ancestor above the parent. Of these the
-   first one that takes the node is held, one at a time; who fails is passed over for a while.
+1. Wanted is whom the server proxy names, else the nearest ancestor above the parent; with
+   `join: redirect` whom the delete policy says. Of these the first one that takes the node is held,
+   one at a time; who fails is passed over for a while.
 2. A standby is nearer to the root than the node, and not its parent. So every link leads to a
    smaller depth, and failures at the same moment close no cycle.
 3. One that has nothing new itself (starved) is not used.
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from clientproxy.core.joining import ANSWER_WAIT, Command, Hold, Release
 from common.fields import MAX_CANDIDATES, Candidate, PathEntry
 from common.ids import ROOT, NodeId, Stripe
+from common.policies import WayIn
 
 HOLD_AFTER = 0.2
 """Seconds from a new parent, or another path, until a standby is looked for."""
@@ -40,8 +42,9 @@ class _Stripe:
 class Standbys:
     """The standbys of one node in all stripes of a channel."""
 
-    def __init__(self, stripes: int) -> None:
+    def __init__(self, stripes: int, way_in: WayIn | None = None) -> None:
         """Start with none."""
+        self._way_in = WayIn() if way_in is None else way_in
         self._stripes = [_Stripe() for _ in range(stripes)]
 
     def ready(self, stripe: Stripe) -> Candidate | None:
@@ -55,8 +58,10 @@ class Standbys:
         return None if held is None else NodeId(held.node)
 
     def ancestors(self, stripe: Stripe) -> list[Candidate]:
-        """Return who is above the parent, the nearest first."""
-        above = reversed(self._stripes[stripe].path[:-1])
+        """Return who is above the parent: whom the delete policy says, then the nearest first."""
+        path = self._stripes[stripe].path
+        first = self._way_in.delete.target(path)
+        above = sorted(path[-2::-1], key=lambda one: one is not first)
         return [
             Candidate(one.node, one.addresses, 0.0, available=False)
             for one in above
@@ -68,7 +73,8 @@ class Standbys:
     def wish(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> None:
         """Take whom the server proxy names, in its order; none: the ancestors do."""
         state = self._stripes[stripe]
-        state.wished, state.look_at = tuple(candidates), now
+        if not self._way_in.redirect:
+            state.wished, state.look_at = tuple(candidates), now
 
     def parent_path(self, stripe: Stripe, path: Sequence[PathEntry], now: float) -> None:
         """Take the path from the server proxy to the parent itself."""
