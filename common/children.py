@@ -11,17 +11,19 @@ Rules
    With `join: redirect` an `AddPolicy` says to which of them, and whether a newcomer takes a
    child's place like a leaf's; rule 3 is then for orphans that there is nobody to send to.
 5. A standby takes no slot. When it resumes it is an orphan that asks: rules 1 to 4.
+6. A child that is stalled takes no slot either, and nobody is sent to it: its own children, who
+   have found it silent, come here. Should it go on after all, it is one too many.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from common.fields import MAX_CANDIDATES, Candidate, ServeFrame
 from common.ids import NodeId, Stripe
-from common.messages import Attach
-from common.policies import AddPolicy, Directory
+from common.messages import Attach, Offer
+from common.policies import AddPolicy, Directory, add_policy
 
 MAX_STANDBYS = 64
 """Nodes for which one parent stands by, in all stripes together; more are refused."""
@@ -45,6 +47,8 @@ class Child:
     """It has been redirected."""
     fresh: bool = False
     """It has had all there is: from now on it lacks only what is new."""
+    stalled: bool = False
+    """It says nothing, or does not take what is sent: dead for all that can be seen."""
 
     @property
     def leaf(self) -> bool:
@@ -105,8 +109,8 @@ class Children:
 
     def free(self, stripe: Stripe) -> int:
         """Return the free slots for a stripe; below zero with an excess."""
-        used = self.of(stripe) if self._per_stripe else self._children
-        return self.slots - len(used)
+        used = self.of(stripe) if self._per_stripe else self._children.values()
+        return self.slots - sum(not child.stalled for child in used)
 
     def ask(self, request: Attach, path: Collection[NodeId]) -> Admit | SendAway | Refuse:
         """Decide on a request; an admitted child is counted from now on. `path`: own ancestors."""
@@ -119,7 +123,9 @@ class Children:
             return self._take(child)
         # Where it was it is not sent again: the way down ends at the latest when all were asked.
         others = [
-            one for one in self.of(stripe) if not one.leaf and one.node not in request.visited
+            one
+            for one in self.of(stripe)
+            if not one.leaf and not one.stalled and one.node not in request.visited
         ]
         excess = request.orphan and (self._policy.overcommits or not others)
         if self.slots and (taken := self._squeeze(child, orphan=request.orphan, excess=excess)):
@@ -203,6 +209,31 @@ class Children:
         if (child := self._children.get((stripe, node))) is not None:
             child.leaving = False
 
+    def stalled(self, node: NodeId, stripe: Stripe, *, stalled: bool) -> list[Candidate]:
+        """Note that a child is stalled, or goes on; return where to send it if it has no slot."""
+        if (child := self._children.get((stripe, node))) is None:
+            return []
+        child.stalled = stalled
+        if stalled or self.free(stripe) >= -self._spare:
+            return []
+        others = [one for one in self.of(stripe) if not one.leaf and one is not child]
+        return [candidate(one) for one in others[:MAX_CANDIDATES]]
+
+    def farewell(
+        self, stripe: Stripe, above: Sequence[Candidate]
+    ) -> list[tuple[NodeId, tuple[Candidate, ...]]]:
+        """Return where to each child goes when this node leaves: to its parent, or to a sibling.
+
+        A child is sent only to siblings that come before it: no two of them to each other.
+        """
+        sent: list[tuple[NodeId, tuple[Candidate, ...]]] = []
+        before: list[Candidate] = []
+        for child in sorted(self.of(stripe), key=lambda one: one.leaf or one.stalled):
+            sent.append((child.node, (*above, *before)[:MAX_CANDIDATES]))
+            if not child.leaf and not child.stalled:
+                before.append(candidate(child))
+        return sent
+
     def gone(self, node: NodeId, stripe: Stripe) -> None:
         """Note that the link of a child, or of a node that is held, ended."""
         self._children.pop((stripe, node), None)
@@ -221,6 +252,13 @@ class Children:
     def _leaf(self, stripe: Stripe) -> Child | None:
         leaves = [one for one in self.of(stripe) if one.leaf and not one.leaving]
         return min(leaves, key=lambda one: not one.fresh, default=None)
+
+
+def children_of(offer: Offer, randrange: Callable[[int], int], *, hard_limit: bool) -> Children:
+    """Return the children, none yet, of a node with this place; `hard_limit`: a user's number."""
+    name = offer.add_policy if offer.join == "redirect" else None
+    spare = 0 if hard_limit else 1
+    return Children(slots=offer.slots, spare=spare, policy=add_policy(name, randrange))
 
 
 def _slots(said: Attach | ServeFrame, stripe: Stripe) -> int:

@@ -73,6 +73,10 @@ class Rejoin(Message, frozen=True, tag="Rejoin"):
     instance: U64
     stripes: Annotated[tuple[StripeState, ...], Meta(max_length=16)]
     players: Count
+    group_key: Name | None = None
+    """The one that the node and its neighbours know."""
+    addresses: Addresses = ()
+    """Where that server process could reach it."""
 
 
 class Clock(Message, frozen=True, tag="Clock"):

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from common.fields import AddPolicyName, DeletePolicyName, JoinMode, PathEntry
+from common.fields import AddPolicyName, Candidate, DeletePolicyName, JoinMode, PathEntry
 from common.ids import NodeId, Stripe
 
 NEARER = 0.8
@@ -178,6 +178,11 @@ class DeletePolicy:
         if not above:
             return None
         return above[0] if self.to_root else above[-1]
+
+    def targets(self, path: Sequence[PathEntry]) -> list[Candidate]:
+        """Return the same as the targets of a redirect: one or none."""
+        to = self.target(path)
+        return [] if to is None else [Candidate(to.node, to.addresses, 0.0, available=False)]
 
 
 def delete_policy(name: DeletePolicyName) -> DeletePolicy:

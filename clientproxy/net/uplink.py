@@ -16,15 +16,15 @@ from common.errors import BadMessageError
 from common.fields import Candidate, LostReason, ServeFrame
 from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import Address, NodeId, Stripe
-from common.messages import ProbeReply
+from common.messages import Offer, ProbeReply
+from common.policies import way_in
+from common.runtime.link import HELD_UP
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
 GIVE_UP_AFTER = 10.0
 """Seconds of silence after which a parent's link is closed, whether there is another or not."""
-HELD_UP = 0.15
-"""Seconds between two ticks from which on this process was held up: it has not read its links."""
 HEARTBEAT_AFTER = 0.1
 STANDBY_HEARTBEAT_AFTER = 1.0
 
@@ -38,18 +38,18 @@ class Uplink:
         server: Address,
         membership: Membership,
         tasks: Tasks,
-        *,
-        group_key: str,
-        stripes: int,
+        offer: Offer,
     ) -> None:
         """Start without parents; `server` is where the candidate without addresses listens."""
-        self.search = ParentSearch(stripes)
-        self.channel, self._membership, self._stripes = channel, membership, stripes
-        self._links = ParentLinks(self, membership, server, tasks, group_key)
+        way = way_in(offer.join, offer.add_policy, offer.delete_policy)
+        self.search = ParentSearch(offer.stripes, way)
+        self.channel, self._membership, self._stripes = channel, membership, offer.stripes
+        self.links = ParentLinks(self, membership, server, tasks, offer.group_key)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.heartbeat_bytes = 0
+        self._why_not: str | None = None
         self._held_up = False
 
     # --- from the server proxy
@@ -60,6 +60,10 @@ class Uplink:
         """Take candidates for a stripe."""
         now = self._loop.time()
         self.run(self.search.candidates(stripe, candidates, retry_after, now))
+        why, self._why_not = self._why_not, self.search.why_not()
+        if self._why_not is not None and why is None:
+            extra = {"channel": self.channel, "stripe": stripe}
+            log.warning("%s: asking again", self._why_not, extra=extra)
 
     def redirected(self, stripe: Stripe, parent: NodeId, targets: Sequence[Candidate]) -> None:
         """Take a redirect from the server proxy."""
@@ -72,7 +76,7 @@ class Uplink:
 
     def serving(self, frame: ServeFrame) -> None:
         """Tell all parents and standbys what this node serves now."""
-        for link in self._links.attached():
+        for link in self.links.attached():
             link.tell_serve(frame)
 
     def ask_again(self) -> None:
@@ -82,7 +86,7 @@ class Uplink:
     def close(self) -> None:
         """Say bye to all parents; look for no other."""
         self._closed = True
-        self._links.close()
+        self.links.close()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -103,7 +107,7 @@ class Uplink:
 
     def _current(self, stripe: Stripe) -> ParentLink | None:
         parent = self.search.parent(stripe)
-        return None if parent is None else self._links.get(stripe, parent)
+        return None if parent is None else self.links.get(stripe, parent)
 
     # --- carrying out
 
@@ -115,11 +119,11 @@ class Uplink:
             log.debug("%s", command, extra={"channel": self.channel})
             if isinstance(command, Tell):
                 self._membership.tell(command.message)
-            elif isinstance(command, Hold) and not self._links.free(command):
+            elif isinstance(command, Hold) and not self.links.free(command):
                 now, node = self._loop.time(), NodeId(command.candidate.node)
                 self.run(self.search.standby_lost(command.stripe, node, now))
             else:
-                self._links.carry_out(command)
+                self.links.carry_out(command)
         self._arm()
 
     def _arm(self) -> None:
@@ -144,7 +148,7 @@ class Uplink:
         # Who was held up itself has not read what the parents have sent meanwhile.
         held_up = seconds >= HELD_UP
         awake, self._held_up = self._held_up or not held_up, held_up
-        for link in self._links.attached():
+        for link in self.links.attached():
             if awake:
                 self._listen(link, now)
             self._beat(link, now)
@@ -160,7 +164,7 @@ class Uplink:
             if not quiet:
                 self.run(self.search.heard_again(stripe, link.node, newest))
             elif self.search.parent(stripe) == link.node:
-                self._membership.parent_lost(stripe, link.node, "silent")
+                self._parent_lost(link, "silent")
                 self.run(self.search.silent(stripe, link.node, newest, now))
 
     def _beat(self, link: ParentLink, now: float) -> None:
@@ -200,15 +204,18 @@ class Uplink:
 
     def sent_on(self, link: ParentLink, targets: Sequence[Candidate]) -> None:
         """Take a Redirect that answers Attach."""
-        self._links.forget(link)
+        self.links.forget(link)
         self.run(self.search.sent_on(link.stripe, link.node, targets, self._loop.time()))
 
     def failed(self, link: ParentLink, reason: str) -> None:
         """Note that a candidate did not become a parent."""
         log.debug("candidate %s: %s", link.node, reason, extra={"channel": self.channel})
-        if self._links.forget(link):
-            lost = self.search.standby_lost if link.standby else self.search.failed
-            self.run(lost(link.stripe, link.node, self._loop.time()))
+        if self.links.forget(link):
+            now = self._loop.time()
+            if link.standby:
+                self.run(self.search.standby_lost(link.stripe, link.node, now))
+            else:
+                self.run(self.search.failed(link.stripe, link.node, now, reason))
 
     def frames(self, link: ParentLink, received: Received) -> None:
         """Take what a parent sent."""
@@ -236,7 +243,10 @@ class Uplink:
                 targets, now = decode_redirect(body).targets, self._loop.time()
                 self.run(self.search.sent_on(link.stripe, link.node, targets, now))
             case FrameType.REDIRECT:
-                self.redirected(link.stripe, link.node, decode_redirect(body).targets)
+                frame = decode_redirect(body)
+                if frame.everyone and self.search.parent(link.stripe) == link.node:
+                    self._membership.pass_on(link.stripe, frame.targets)
+                self.redirected(link.stripe, link.node, frame.targets)
             case FrameType.END:
                 log.debug("parent %s: %s", link.node, decode_end(body).reason)
                 link.give_up("end")
@@ -249,16 +259,22 @@ class Uplink:
         newest = self._membership.newest(stripe)
         self.run_if(self.search.beat(stripe, link.node, newest, now, starved=beat.starved))
 
+    def _parent_lost(self, link: ParentLink, reason: LostReason) -> None:
+        self._membership.parent_lost(link.stripe, link.node, reason)
+        delete = self.search.way_in.delete
+        if delete.everyone:
+            self._membership.pass_on(link.stripe, delete.targets(link.path))
+
     def ended(self, link: ParentLink, reason: LostReason) -> None:
         """Note that an attached link ended."""
-        if not self._links.forget(link):
+        if not self.links.forget(link):
             return
         if link.standby:
             self.run(self.search.standby_lost(link.stripe, link.node, self._loop.time()))
             return
         was_parent = self.search.parent(link.stripe) == link.node
         if was_parent and not link.silent:
-            self._membership.parent_lost(link.stripe, link.node, reason)
+            self._parent_lost(link, reason)
         newest = self._membership.newest(link.stripe)
         commands = self.search.ended(link.stripe, link.node, reason, newest, self._loop.time())
         if was_parent:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from common.codec import encode_body
-from common.fields import EndFrame, EndReason, Part, Path, PathEntry
+from common.fields import Candidate, EndFrame, EndReason, Part, Path, PathEntry, RedirectFrame
 from common.frame import HEADER_BYTES, FrameType, Heartbeat, encode_control, encode_resume
 from common.ids import NodeId, Stripe
 from common.runtime.link import Link
@@ -21,6 +21,9 @@ HEARTBEAT_EVERY_US = 250_000
 """A heartbeat goes beside data too, so that the child learns how far it is behind."""
 STANDBY_HEARTBEAT_AFTER_US = 1_000_000
 """The same for a link that only stands by."""
+STALLED_AFTER = 1.0
+"""Seconds without a word of a child, or without its taking any of what is sent to it, after which
+its slot is given to others."""
 SILENT_AFTER = 10.0
 """Seconds after which a child that says nothing is given up."""
 BURST_BYTES = 256 << 10
@@ -54,7 +57,7 @@ class Upstream(Protocol):
         """Note a new child."""
 
     def child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
-        """Note that a child is gone; `bye` is an orderly end."""
+        """Note that a child is gone: `bye` is an orderly end, `silent` may come back."""
 
 
 @dataclass(slots=True)
@@ -113,10 +116,14 @@ class ChildFeed:
         self._peer_us = 0
         self._skipped_at: float | None = None
         self._loop = asyncio.get_running_loop()
+        self._taken, self._progress_at = -1, self._loop.time()
+        """Newest sequence number that the child has told, and when that last grew."""
+        self.is_stalled = False
 
     def resume(self, start: int, first: int) -> None:
         """Feed a node that was held, from `start` on; say that `first` is the first to come."""
         self.standby, self.cursor = False, start
+        self._progress_at = self._loop.time()
         self._write_control(encode_resume(first))
 
     def feed(self) -> None:
@@ -143,6 +150,12 @@ class ChildFeed:
         self.link.write(data)
         self._stats.control_bytes += len(data)
 
+    def redirect(self, targets: Sequence[Candidate], *, everyone: bool = False) -> None:
+        """Send the child, or with `everyone` its descendants too, to the nearest of these."""
+        if targets:
+            self.redirected_at = self._loop.time()
+            self.send(FrameType.REDIRECT, RedirectFrame(tuple(targets), everyone))
+
     def end(self, reason: EndReason) -> None:
         """Say why and close."""
         self.reason = reason
@@ -152,7 +165,15 @@ class ChildFeed:
     def heard(self, beat: Heartbeat) -> bool:
         """Take a heartbeat of the child; return whether it has received all there is."""
         self._peer_us = beat.time_us - self._now_us()
+        if beat.newest > self._taken:
+            self._taken, self._progress_at = beat.newest, self._loop.time()
         return self.live and (self._log.newest is None or beat.newest + 1 >= self.cursor)
+
+    def stalled(self, now: float) -> bool:
+        """Whether the child says nothing, or takes nothing of what is there for it."""
+        if self._taken + 1 >= self.cursor:
+            self._progress_at = now
+        return now - min(self.link.heard, self._progress_at) > STALLED_AFTER
 
     def beat(self, *, at_once: bool = False) -> None:
         """Send a heartbeat if nothing has been sent for a while; give up a silent child."""

@@ -8,15 +8,16 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from common.children import Admit, Children, Refuse, SendAway, candidate
+from common.children import Admit, Children, Refuse, SendAway
 from common.codec import decode_end, decode_from_prober, decode_serve
 from common.errors import BadFrameError
-from common.fields import MAX_CANDIDATES, Candidate, EndReason, PathEntry, RedirectFrame
+from common.fields import Candidate, EndReason, PathEntry, RedirectFrame
 from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Message, Probe, ProbeReply, Redirect, Refused
+from common.policies import WayIn
 from common.runtime.childfeed import ChildFeed, DownlinkStats, Place, Upstream
-from common.runtime.link import Idle, Link, Undecided
+from common.runtime.link import HELD_UP, Idle, Link, Undecided
 from common.stripelog import StripeLog
 
 log = logging.getLogger(__name__)
@@ -114,8 +115,9 @@ class Downlink(Idle):
         own = self._logs[stripe]
         start, first = self._start(stripe, request.start)
         link.handler = self
-        place = Place(self._channel, stripe, node)
-        feed = ChildFeed(link, place, own, self._upstream, self.stats, start=start)
+        feed = ChildFeed(
+            link, Place(self._channel, stripe, node), own, self._upstream, self.stats, start=start
+        )
         feed.standby = not request.active
         self._feeds[stripe, node] = self._by_link[link] = feed
         self._answer(
@@ -133,10 +135,8 @@ class Downlink(Idle):
 
     def _start(self, stripe: Stripe, wanted: int) -> tuple[int, int]:
         """Return where a cursor begins for whoever wants `wanted`, and the first frame there."""
-        own = self._logs[stripe]
-        start = max(wanted, own.floor)
-        first = own.first_from(start)
-        return start, start if first is None else first
+        start = max(wanted, self._logs[stripe].floor)
+        return start, self._logs[stripe].first_from(start) or start
 
     def _begin(self, feed: ChildFeed) -> None:
         self._by_stripe[feed.stripe].append(feed)
@@ -181,11 +181,21 @@ class Downlink(Idle):
         # Catching up yields while a child that has caught up cannot be given what is live.
         busy = any(feed.live and feed.link.paused for feed in self._by_link.values())
         for feed in list(self._by_link.values()):
+            if not feed.standby and seconds < HELD_UP:
+                self._look_after(feed, now)
             feed.catch_up(seconds * BUSY_SHARE if busy else seconds)
             feed.beat()
             if feed.redirected_at is not None and now - feed.redirected_at > self._grace:
                 feed.redirected_at = None
                 self.children.stayed(feed.node, feed.stripe)
+
+    def _look_after(self, feed: ChildFeed, now: float) -> None:
+        """Give the slot of a child that is stalled to others, for as long as it is."""
+        if (stalled := feed.stalled(now)) != feed.is_stalled:
+            feed.is_stalled = stalled
+            feed.redirect(self.children.stalled(feed.node, feed.stripe, stalled=stalled))
+            if stalled:
+                self._upstream.child_lost(feed.stripe, feed.node, "silent")
 
     def path_changed(self, stripe: Stripe) -> None:
         """Tell the children of a stripe, and who is held there, their new ancestors, or none."""
@@ -204,33 +214,27 @@ class Downlink(Idle):
             feed.reason = "redirected"
             feed.link.close("redirected")
 
-    def _redirect(self, feed: ChildFeed, targets: Sequence[Candidate]) -> None:
-        if targets:
-            feed.redirected_at = self._loop.time()
-            feed.send(FrameType.REDIRECT, RedirectFrame(tuple(targets)))
-
     def _splice(self, stripe: Stripe, leaf: NodeId, newcomer: NodeId) -> None:
         """Hand a leaf to the newcomer that has taken its place."""
         feed, target = self._feeds.get((stripe, leaf)), self.children.target(newcomer, stripe)
         if feed is not None and target is not None:
             extra = {"channel": self._channel, "stripe": stripe, "node": leaf}
             log.debug("splice: the child goes to %s", newcomer, extra=extra)
-            self._redirect(feed, [target])
+            feed.redirect([target])
 
-    def hand_over(self) -> None:
-        """Redirect every child to a sibling or to the grandparent: this node is about to leave.
+    def hand_over(self, way_in: WayIn) -> None:
+        """Redirect every child to its grandparent or a sibling, or as the delete policy says."""
+        for stripe in map(Stripe, range(len(self._logs))):
+            above = way_in.delete.targets(self._upstream.path(stripe) or ())
+            for node, targets in self.children.farewell(stripe, above):
+                if (feed := self._feeds.get((stripe, node))) is not None:
+                    to = above if way_in.redirect and above else targets
+                    feed.redirect(to, everyone=way_in.delete.everyone)
 
-        A child is sent only to siblings that come before it: no two of them to each other.
-        """
-        for stripe in range(len(self._logs)):
-            path = self._upstream.path(Stripe(stripe)) or ()
-            above = [Candidate(e.node, e.addresses, 0.0, available=False) for e in path[-2:-1]]
-            before: list[Candidate] = []
-            for child in sorted(self.children.of(Stripe(stripe)), key=lambda one: one.leaf):
-                if (feed := self._feeds.get((child.stripe, child.node))) is not None:
-                    self._redirect(feed, [*above, *before[: MAX_CANDIDATES - 1]])
-                if not child.leaf:
-                    before.append(candidate(child))
+    def pass_on(self, stripe: Stripe, targets: Sequence[Candidate]) -> None:
+        """Redirect all children of a stripe, and all descendants after them, each by itself."""
+        for feed in list(self._by_stripe[stripe]):
+            feed.redirect(targets, everyone=True)
 
     def close(self, reason: EndReason) -> None:
         """End all links to children."""
@@ -260,8 +264,7 @@ class Downlink(Idle):
                 raise BadFrameError(f"frame {kind.name} from a child")
 
     def _caught_up(self, feed: ChildFeed) -> None:
-        leaf = self.children.caught_up(feed.node, feed.stripe)
-        if leaf is not None:
+        if (leaf := self.children.caught_up(feed.node, feed.stripe)) is not None:
             self._splice(feed.stripe, leaf, feed.node)
 
     def writable(self, link: Link) -> None:
@@ -275,8 +278,8 @@ class Downlink(Idle):
             return
         self._forget(feed)
         self.children.gone(feed.node, feed.stripe)
-        why = feed.reason if feed.reason != "closed" else reason
-        if not feed.standby:
+        if not feed.standby and not feed.is_stalled:
+            why = feed.reason if feed.reason != "closed" else reason
             self._upstream.child_lost(feed.stripe, feed.node, why)
 
     def _forget(self, feed: ChildFeed) -> None:

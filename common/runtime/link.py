@@ -29,6 +29,8 @@ FIRST_MESSAGE_TIMEOUT = 5.0
 MAX_LINKS = 4096
 """Links of one listener; beyond it new ones are closed at once."""
 CONNECT_TIMEOUT = 3.0
+HELD_UP = 0.15
+"""Seconds between two ticks from which on this process was held up: it has not read its links."""
 CLOSE_WITHIN = 1.0
 """Seconds that a peer may take to read what was written before its link was closed."""
 

@@ -16,6 +16,7 @@ class Cable:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._tasks = Tasks()
+        self._is_cut = False
         self._server: asyncio.Server | None = None
 
     async def lay(self) -> None:
@@ -29,6 +30,7 @@ class Cable:
 
     async def cut(self) -> None:
         """End all connections and take no more."""
+        self._is_cut = True
         if self._server is not None:
             for sock in self._server.sockets:
                 # Who is being accepted right now would meet a server that is gone.
@@ -38,12 +40,17 @@ class Cable:
         for writer in self._writers:
             writer.transport.abort()
         await self._tasks.close()
+        await asyncio.sleep(0.01)  # the transports say goodbye
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there = await asyncio.open_connection(self.to.host, self.to.port)
         except OSError:
             writer.transport.abort()
+            return
+        if self._is_cut:
+            writer.transport.abort()
+            there[1].transport.abort()
             return
         self._writers += [writer, there[1]]
         self._tasks.spawn(self._carry(reader, there[1]), name="to")

@@ -323,3 +323,38 @@ def test_a_standby_resumes_as_what_it_serves_by_then() -> None:
 
 def test_who_is_unknown_says_nothing() -> None:
     parent().served(A, S0, ServeFrame(0, 2, ("a:7855",)))
+
+
+# --- rule 6: children that are stalled
+
+
+def test_the_slot_of_a_stalled_child_is_free_and_nobody_is_sent_to_it() -> None:
+    children = parent(interior("a"), interior("b"), spare=0)
+    assert children.stalled(A, S0, stalled=True) == []
+    assert children.ask(request("c", orphan=True), ()) == Admit()
+    assert children.ask(request("d", orphan=True), ()) == targets("b")
+
+
+def test_a_stalled_child_that_goes_on_has_its_slot_or_is_sent_elsewhere() -> None:
+    children = parent(interior("a"), interior("b"), spare=0)
+    children.stalled(A, S0, stalled=True)
+    assert children.stalled(A, S0, stalled=False) == []
+    children.stalled(A, S0, stalled=True)
+    children.ask(request("c"), ())
+    assert children.stalled(A, S0, stalled=False) == list(targets("b").targets)
+    assert children.stalled(NodeId("x"), S0, stalled=True) == []
+
+
+# --- leaving
+
+
+def test_who_leaves_sends_no_two_children_to_each_other() -> None:
+    children = parent(request("a"), interior("b"), interior("c"), slots=3)
+    above = Candidate("up", ("up:1",), 0.0, available=False)
+    b, c = targets("b", "c").targets
+    assert children.farewell(S0, [above]) == [
+        (B, (above,)),
+        (C, (above, b)),
+        (A, (above, b, c)),
+    ]
+    assert children.farewell(S1, [above]) == []
