@@ -48,7 +48,7 @@ viewer is past what it got from the history of its node."""
 
 
 _BEHIND = 2.0
-"""Seconds that the end of a capture may lie before that at the source."""
+"""Seconds by which a capture may end before that at the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,14 @@ class Outcome:
     packets: int = 0
     """Delivered, over all viewers."""
     lost: int = 0
-    """As the viewers' client proxies count."""
+    """As the client proxies count that live, relays and viewers."""
+    least_share: float = 1.0
+    """Of the packets that any viewer had to get, so many it got."""
 
     def check(self) -> None:
         """Fail unless every player got every packet, bit for bit."""
-        assert self.faults == []
-        assert self.lost == 0
+        assert not self.faults, "\n".join([str(self), *self.faults])
+        assert self.lost == 0, str(self)
 
     @property
     def p95(self) -> float:
@@ -296,7 +298,8 @@ class FaultStage:
         try:
             wait_until(lambda: not to_the_struck(), timeout, "connections with the struck", 0.5)
         except BenchError:
-            assert to_the_struck() == []
+            left = to_the_struck()
+            assert not left, "\n".join(left)
 
     def judge(self) -> Outcome:
         """Stop all players and compare what they got with what the source sent."""
@@ -311,7 +314,11 @@ class FaultStage:
             outcome.faults += [] if verdict.exact else [f"{recorder}: {verdict}"]
         for viewer, one in zip(self.viewers, captures, strict=True):
             outcome.faults += [f"{viewer.node}: {text}" for text in faults_of(one, direct)]
-            outcome.packets += sum(map(len, one.rtp.values()))
+            got = sum(map(len, one.rtp.values()))
+            gone = sum(one.gaps(kind)["lost"] for kind in one.rtp)
+            outcome.packets += got
+            share = 0.0 if _ended_early(one, direct) else got / (got + gone)
+            outcome.least_share = min(outcome.least_share, share)
         for strike in self.strikes:
             outcome.source_stalls.append(stall(direct, strike.at))
             outcome.stalls += [stall(one, strike.at) for one in captures]
@@ -333,11 +340,14 @@ def faults_of(one: Capture, direct: Capture) -> list[str]:
     verdict = compare_captures(theirs, mine, least=max(least, 1))
     found = [str(track) for track in verdict.tracks.values() if not track.exact]
     found += [f"{kind}: {dict(gaps)}" for kind in one.rtp if (gaps := one.gaps(kind))]
-    for kind in theirs.rtp:
-        ended = at(theirs, theirs.rtp[kind][-1])
-        if at(one, one.rtp[kind][-1]) < ended - _BEHIND:
-            found.append(f"{kind}: nothing in the last {_BEHIND} s")
+    found += [f"{kind}: nothing at the end" for kind in _ended_early(one, theirs)]
     return found if one.closed is None else [*found, f"closed at {one.closed:.1f} s"]
+
+
+def _ended_early(one: Capture, direct: Capture) -> list[str]:
+    """Return the tracks that end long before those of the source."""
+    last = {kind: at(direct, packets[-1]) for kind, packets in direct.rtp.items()}
+    return [kind for kind in last if at(one, one.rtp[kind][-1]) < last[kind] - _BEHIND]
 
 
 def _node(client: ForkedClient) -> str:

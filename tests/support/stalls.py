@@ -44,6 +44,8 @@ class Seat:
     transport: Transport
     namespace: str = ""
     """Network namespace; "": the test's own."""
+    after: float = 0.0
+    """Seconds after the start of all at which this player opens its URL."""
 
 
 class Viewers(Process):
@@ -112,6 +114,8 @@ class _Player(threading.Thread):
         self.error = ""
 
     def run(self) -> None:
+        time.sleep(self.seat.after)
+        self.capture.began = time.monotonic()
         try:
             if self.seat.namespace:
                 enter(self.seat.namespace)
