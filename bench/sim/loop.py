@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
 from heapq import heappop, heappush
+from inspect import CORO_CREATED, getcoroutinestate
+from types import CoroutineType
 from typing import TypeVarTuple
 
 Ts = TypeVarTuple("Ts")
@@ -52,6 +54,14 @@ class _Call(asyncio.TimerHandle):
 def _nothing() -> None: ...
 
 
+def _forget(call: _Call) -> None:
+    """Drop a call of a dead host; a task that had not begun shall not be missed."""
+    task = getattr(call.do, "__self__", None)
+    work = task.get_coro() if isinstance(task, asyncio.Task) else None
+    if isinstance(work, CoroutineType) and getcoroutinestate(work) == CORO_CREATED:
+        work.close()
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs what is due in order of time, and of asking where the time is the same."""
 
@@ -67,6 +77,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._heap: list[tuple[float, int, _Call]] = []
         self._soon: deque[_Call] = deque()
         self._halted: dict[str, deque[_Call] | None] = {}
+
+    def __del__(self) -> None:
+        """Nothing is open that had to be closed."""
 
     # --- asyncio
 
@@ -138,7 +151,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context = call.in_context
         if self._halted and (owner := context.get(OWNER)) in self._halted:
             kept = self._halted[owner]
-            if kept is not None:
+            if kept is None:
+                _forget(call)
+            else:
                 kept.append(call)
             return
         self.events += 1

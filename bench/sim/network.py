@@ -133,7 +133,7 @@ class End(asyncio.Transport):
         """End this side; the protocol is told soon."""
         self.ended = True
         self.host.ends.pop(self, None)
-        self._network.on_change(self.host)
+        self._network.changed(self.host)
         self._network.loop.call_soon(
             self.protocol.connection_lost, error, context=self.host.context
         )
@@ -171,8 +171,8 @@ class Network:
         """By address."""
         self.on_trouble: Callable[[End], None] = lambda _end: None
         """Told of each side of a link that will hear nothing for a while."""
-        self.on_change: Callable[[Host], None] = lambda _host: None
-        """Told of each host that has a link more or less."""
+        self.on_change: list[Callable[[Host], None]] = []
+        """Each is told of every host that has a link more or less."""
         self._cuts: dict[tuple[str, str], float] = {}
         """Directions between hosts that are cut, by name, and since when."""
         self._ports = PORT
@@ -183,6 +183,11 @@ class Network:
         host = Host(self.loop, name, ip, self.rng.uniform(least, most) / 2)
         self.hosts[ip] = host
         return host
+
+    def changed(self, host: Host) -> None:
+        """Tell that a host has a link more or less."""
+        for tell in self.on_change:
+            tell(host)
 
     def delay(self, one: Host, other: Host) -> float:
         """Return the one-way delay."""
@@ -328,8 +333,8 @@ class Network:
         far = End(self, target, (PORT, self._ports), caller)
         near.peer, far.peer = far, near
         caller.ends[near] = target.ends[far] = None
-        self.on_change(caller)
-        self.on_change(target)
+        self.changed(caller)
+        self.changed(target)
         self.loop.call_soon(self._accept, far, context=target.context)
         near.protocol = factory()
         near.protocol.connection_made(near)

@@ -48,7 +48,7 @@ class Heartbeats:
         self._looked: dict[str, _Looked] = {}
         self._names: dict[NodeId, str] = {}
         run.loop.network.on_trouble = self._trouble
-        run.loop.network.on_change = self._news
+        run.loop.network.on_change.append(self._news)
 
     def born(self, client: ClientHost) -> None:
         """Look at a new node from now on."""

@@ -3,12 +3,15 @@
 from typing import Protocol
 
 from bench.sim.daemons import ClientHost, ServerHost
-from bench.sim.network import HostLoop
+from bench.sim.network import Host, HostLoop
 from bench.sim.watch import Look, Results
 from common.ids import ROOT, NodeId
 
 LOOK_EVERY = 0.25
 HEIGHTS_EVERY = 1.0
+LOOK_CLOSER_EVERY = 0.01
+LOOK_CLOSER_FOR = 1.0
+"""Seconds for which a node that has lost a link is looked at more often."""
 
 
 class Run(Protocol):
@@ -18,6 +21,8 @@ class Run(Protocol):
     clients: dict[str, ClientHost]
     server: ServerHost | None
     results: Results
+    ended_at: dict[str, float]
+    """When nodes were killed or stopped, by id."""
 
 
 class Survey:
@@ -32,7 +37,9 @@ class Survey:
         self._run = run
         self._parents: dict[str, list[NodeId | None]] = {}
         self._orphans: dict[tuple[str, int], float] = {}
+        self._closer: dict[str, float] = {}
         self._told_at = 0.0
+        run.loop.network.on_change.append(self._changed)
 
     def look(self) -> None:
         """Look at all nodes, and again `LOOK_EVERY` later."""
@@ -50,6 +57,22 @@ class Survey:
             run.results.looks.append(self._told(now))
             self.oldest = 0.0
 
+    def _changed(self, host: Host) -> None:
+        """Look closer at who has lost a link, or got one, for a while."""
+        client, now = self._run.clients.get(host.name), self._run.loop.time()
+        if client is not None:
+            if host.name not in self._closer:
+                self._run.loop.call_soon(self._look_closer, client)
+            self._closer[host.name] = now + LOOK_CLOSER_FOR
+
+    def _look_closer(self, client: ClientHost) -> None:
+        now = self._run.loop.time()
+        self._look_at(client, now)
+        if now < self._closer[client.name] and client.name in self._run.clients:
+            self._run.loop.call_later(LOOK_CLOSER_EVERY, self._look_closer, client)
+        else:
+            del self._closer[client.name]
+
     def _look_at(self, client: ClientHost, now: float) -> None:
         parents = [client.parent(stripe) for stripe in client.stripes]
         if client.parents_after is None:
@@ -61,12 +84,14 @@ class Survey:
         if parents == before and None not in parents:
             return
         for stripe, parent in enumerate(parents):
-            place = (client.name, stripe)
+            place, old = (client.name, stripe), before[stripe]
+            ended_at = self._run.ended_at.get(str(old))
             if parent is None:
-                self._orphans.setdefault(place, now)
-            else:
-                self._orphans.pop(place, None)
-            if parent not in (None, before[stripe]):
+                self._orphans.setdefault(place, now if ended_at is None else ended_at)
+            elif parent != old or place in self._orphans:
+                since = self._orphans.pop(place, ended_at)
+                if since is not None:
+                    self._run.results.recoveries.append(now - since)
                 self.moves, self.moved_at = self.moves + 1, now
                 before[stripe] = parent
 

@@ -95,6 +95,8 @@ class Results:
 
     records: list[Record] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds from the end of a parent until there was another, one for each child and stripe."""
 
     @property
     def delivery(self) -> float:

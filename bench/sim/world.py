@@ -2,7 +2,7 @@
 
 import random
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bench.sim.daemons import SERVER, ClientHost, ServerHost, Source
@@ -11,6 +11,9 @@ from bench.sim.quiet import Heartbeats
 from bench.sim.survey import Survey
 from bench.sim.watch import LATE, Record, Results
 from clientproxy.config import ClientConfig
+from common.ids import NodeId
+
+NOBODY = NodeId("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,8 @@ class World:
         self.network = self.loop.network
         self.clients: dict[str, ClientHost] = {}
         """Nodes that are there, by the name of their host."""
+        self.ended_at: dict[str, float] = {}
+        """When nodes were killed, by id."""
         self.names: dict[str, str] = {"root": "root"}
         """Names of hosts by the ids of their nodes."""
         self.server: ServerHost | None = None
@@ -59,10 +64,6 @@ class World:
         self.loop.run_until(self.now + seconds)
         if self.loop.failures:
             raise RuntimeError("\n".join(self.loop.failures[:5]))
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self.loop.close()
 
     # --- the server proxy
 
@@ -106,6 +107,20 @@ class World:
         """SIGKILL."""
         self.network.kill(self._gone(name).host)
 
+    def vanish(self, name: str) -> None:
+        """Take the power from a node's host."""
+        self.network.vanish(self._gone(name).host)
+
+    def stop(self, name: str) -> None:
+        """SIGSTOP."""
+        self.ended_at[str(self.clients[name].id)] = self.now
+        self.network.stop(self.clients[name].host)
+
+    def go_on(self, name: str) -> None:
+        """SIGCONT."""
+        self.ended_at.pop(str(self.clients[name].id), None)
+        self.network.go_on(self.clients[name].host)
+
     def leave(self, name: str) -> None:
         """SIGTERM."""
         client = self._gone(name)
@@ -118,6 +133,7 @@ class World:
     def _gone(self, name: str) -> ClientHost:
         client = self.clients.pop(name)
         self.names[str(client.id)] = name
+        self.ended_at[str(client.id)] = self.now
         self.results.records.append(self._record(client, self.now))
         return client
 
@@ -128,20 +144,24 @@ class World:
             return self.server.host
         return self.loop.by_name[name]
 
-    def at(self, seconds: float, do: Callable[[], None]) -> None:
+    def at(self, seconds: float, do: Callable[[], object]) -> None:
         """Do something later."""
         self.loop.call_later(seconds, do)
 
     # --- how it stands
 
+    def names_of(self, nodes: Iterable[NodeId]) -> list[str]:
+        """Return the names of the hosts of these nodes."""
+        known = self.names | {str(c.id): c.name for c in self.clients.values()}
+        return [known.get(str(node), "nobody") for node in nodes]
+
     def picture(self) -> str:
         """Return who hangs where."""
-        names = self.names | {str(c.id): c.name for c in self.clients.values()}
         lines = []
         for client in self.clients.values():
             stripes = client.node.stripes
             serve = None if stripes is None else stripes.serve
-            parents = [names.get(str(client.parent(s)), "nobody") for s in client.stripes]
+            parents = self.names_of(client.parent(s) or NOBODY for s in client.stripes)
             lines.append(f"{client.name} serves {serve}, parents {' '.join(parents)}")
         return "\n".join(lines)
 

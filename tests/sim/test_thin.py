@@ -1,4 +1,4 @@
-"""The simulator itself: the daemons' own code on a virtual clock does what it does on real hosts."""
+"""The simulator itself: the daemons' own code on a virtual clock does as on real hosts."""
 
 import os
 import subprocess
@@ -30,7 +30,6 @@ def test_a_killed_relay_costs_nobody_a_packet(quiet: bool) -> None:
     results = world.finish()
     assert [one.lost for one in results.records] == [0] * 12
     assert all(one.delivered > 40 for one in results.records if one.gone_at is None)
-    world.close()
 
 
 def test_a_leaving_relay_costs_nobody_a_packet() -> None:
@@ -40,7 +39,6 @@ def test_a_leaving_relay_costs_nobody_a_packet() -> None:
         world.run(3.0)
     results = world.finish()
     assert [one.lost for one in results.records] == [0] * 8
-    world.close()
 
 
 SCRIPT = """
@@ -79,4 +77,3 @@ def test_a_slow_uplink_makes_packets_late() -> None:
     world.host("root").rate = 1_000.0
     world.run(3.0)
     assert world.clients["c1"].node.feed.delay > 0.1
-    world.close()
