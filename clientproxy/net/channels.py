@@ -9,7 +9,7 @@ import logging
 from clientproxy.config import ClientConfig
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.feed import MergedFeed
-from clientproxy.net.node import Node
+from clientproxy.net.node import NO_ROOM, Node
 from common.codec import decode_first
 from common.errors import BadMessageError
 from common.ids import Address
@@ -41,7 +41,9 @@ class JoinedChannels:
         node = self.nodes.get((channel, server))
         if node is None:
             if len(self.nodes) >= MAX_CHANNELS:
-                raise ChannelUnavailableError(453, f"{MAX_CHANNELS} channels are joined already")
+                raise ChannelUnavailableError(
+                    NO_ROOM, f"{MAX_CHANNELS} channels are joined already"
+                )
             tasks = Tasks()
             node = Node(channel, server, self._config, self.overlay, tasks)
             self.nodes[channel, server] = node
@@ -55,8 +57,8 @@ class JoinedChannels:
         linger = self._config.linger
         try:
             return await node.ready(self._config.join_timeout)
-        except ChannelUnavailableError:
-            if node.stripes is None:
+        except ChannelUnavailableError as error:
+            if node.stripes is None or error.status == NO_ROOM:
                 linger = 0.0
             raise
         finally:

@@ -17,12 +17,15 @@ from common.ids import Address, NodeId, Stripe
 from common.messages import (
     VERSION,
     Announce,
+    AttachedReport,
     Candidates,
+    ChildLost,
     Clock,
     Closed,
     FromServer,
     Join,
     Offer,
+    ParentLost,
     Redirect,
     Rejoin,
     Report,
@@ -37,6 +40,8 @@ TICK = 0.05
 REPORT_EVERY = 2.0
 FRESH = 2.0
 """Seconds since the last packet for which a stream without its server proxy counts as playing."""
+NO_ROOM = 453
+"""RTSP status: nobody has a slot for this node."""
 TRY_AGAIN = 503
 """RTSP status of what may pass: waiting players go on waiting."""
 
@@ -61,6 +66,8 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self._control = ControlLink(channel, server, self)
         self._error: ChannelUnavailableError | None = None
+        self._placed = False
+        """It had a parent in every stripe once."""
         self._news = asyncio.Event()
         self.feed.on_stream = self._news.set
 
@@ -91,18 +98,42 @@ class Node:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            raise self._error or ChannelUnavailableError(TRY_AGAIN, self._why_not(), 5.0) from None
+            later = ChannelUnavailableError(TRY_AGAIN, self._why_not(), 5.0)
+            raise self._error or self._no_parent() or later from None
 
     def _plays(self) -> bool:
         """Whether there is something to play now; without the server proxy the trees may go on."""
-        if self.feed.stream is None:
+        if self.feed.stream is None or self._seeks:
             return False
         fresh = self._loop.time() - self.feed.delivered_at < FRESH
         return self.source_up if self._control.up else fresh
 
+    @property
+    def _seeks(self) -> bool:
+        """With `join: redirect` there may be no place: players wait until there is one."""
+        redirect = self.stripes is not None and self.stripes.offer.join == "redirect"
+        return redirect and not self._placed
+
+    def _reported(self, message: AttachedReport | ParentLost | ChildLost) -> None:
+        """Send a report on, and let players know of a place."""
+        self._control.tell(message)
+        if not self._placed and self.stripes is not None and self.stripes.attached:
+            self._placed = True
+            self._news.set()
+
+    def _no_parent(self) -> ChannelUnavailableError | None:
+        """Return what a player is told whose node nobody takes."""
+        if self.stripes is None or not self._seeks:
+            return None
+        if (why := self.stripes.uplink.search.why_not()) is None:
+            return None
+        return ChannelUnavailableError(NO_ROOM, f"channel {self.channel}: {why}", 5.0)
+
     def _why_not(self) -> str:
         if self.stripes is None:
             return f"channel {self.channel}: no answer from server proxy {self.server} yet"
+        if self._seeks:
+            return f"channel {self.channel}: still looking for a parent"
         return f"channel {self.channel}: its source is down"
 
     @property
@@ -190,7 +221,7 @@ class Node:
             self.feed.clock = GroupClock()
             reports = {one.track: one.report for one in offer.sender_reports}
             self.feed.begin(offer.start, offer.stream, reports, stripes=offer.stripes)
-        self.stripes = Stripes(offer, self.server, self._config, self.feed, self._control.tell)
+        self.stripes = Stripes(offer, self.server, self._config, self.feed, self._reported)
         return self.stripes
 
     def told(self, message: FromServer) -> None:

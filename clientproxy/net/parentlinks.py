@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from clientproxy.core.joining import Ask, Command, Drop, Hold, LeaveParent, Probe, Release, Resume
 from clientproxy.net.parentlink import Owner, ParentLink
 from common.fields import Candidate, LostReason, PathEntry
@@ -43,6 +45,9 @@ class Membership(Protocol):
 
     def parent_lost(self, stripe: Stripe, parent: NodeId, reason: LostReason) -> None:
         """Note that a parent's link has ended, which was not asked for, or is silent."""
+
+    def pass_on(self, stripe: Stripe, targets: Sequence[Candidate]) -> None:
+        """Send all children there, and all descendants after them, each by itself."""
 
     def tell(self, message: AttachedReport | ParentLost) -> None:
         """Send a report to the server proxy, if the control link is up."""
@@ -113,11 +118,14 @@ class ParentLinks:
         link = self._links.get((command.stripe, NodeId(command.candidate.node)))
         if link is None:
             link = self._dial(command.stripe, command.candidate)
-        link.ask(
-            lambda: self._membership.attach_request(
+
+        def request() -> Attach:
+            attach = self._membership.attach_request(
                 command.stripe, orphan=command.orphan, visited=command.visited
             )
-        )
+            return msgspec.structs.replace(attach, rtt_us=int(link.rtt * 1e6) or None)
+
+        link.ask(request)
 
     def _hold(self, stripe: Stripe, candidate: Candidate) -> None:
         link = self._dial(stripe, candidate)

@@ -7,14 +7,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from secrets import randbelow
 from typing import TypeAlias
 
 from clientproxy.config import ClientConfig
 from clientproxy.core.arrivals import check_numbers, missing
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
-from common.children import Children
+from common.children import children_of
 from common.fields import (
+    Candidate,
     EndReason,
     LostReason,
     PathEntry,
@@ -126,7 +128,7 @@ class Stripes:
         await self._tasks.close()
 
     async def _hand_over(self) -> None:
-        self.downlink.hand_over()
+        self.downlink.hand_over(self.uplink.search.way_in)
         loop = asyncio.get_running_loop()
         last, until = loop.time(), loop.time() + HAND_OVER_WITHIN
         while last < until and any(
@@ -262,6 +264,10 @@ class Stripes:
         """Conform to uplink.Membership."""
         self.rejoins[stripe, reason] = self.rejoins.get((stripe, reason), 0) + 1
         log.info("parent %s lost: %s", parent, reason, extra=self._extra(stripe))
+
+    def pass_on(self, stripe: Stripe, targets: Sequence[Candidate]) -> None:
+        """Conform to uplink.Membership."""
+        self.downlink.pass_on(stripe, targets)
 
     def tell(self, message: AttachedReport | ParentLost) -> None:
         """Conform to uplink.Membership."""
