@@ -1,0 +1,235 @@
+"""How many children each node can feed: learnt from how far behind its children are (design 6).
+
+Rules
+-----
+1. A node begins with the slots that it is given. Full, with no child behind in `RAISE_AFTER` of its
+   reports on end, it gets one more; with more children than slots already after `RAISE_OVER`. At
+   most twice as many as it began with; a user's number is never passed.
+2. A child that leaves it as slow costs it one slot; so do several children, half of them or more,
+   that say they are behind. What is left is what it feeds without them, but at least one.
+3. A node whose last child leaves it as slow, and one whose own downlink is slow, rests: no slots,
+   so that its children are moved away. It is tried again after `REST`, each time twice as long.
+4. A node is not believed that its own downlink is slow while its parents lose slots by rule 2.
+5. What was learnt is forgotten in both directions: slots above the first number that nobody uses
+   go one by one, those that were lost come back by rule 1. The next raise takes twice as long each
+   time that a slot is lost or was not used, until one is used well.
+
+Only the link counts that a child reports: what its parent itself gets late is no fault of the
+parent. The server proxy's own slots are the user's, and nobody's to judge.
+"""
+
+from dataclasses import dataclass, field
+
+from common.ids import ROOT, NodeId, Stripe
+from common.messages import Report
+from serverproxy.core.tree import Trees
+
+SLOW_LAG = 0.3
+"""Seconds behind from which on a child counts as behind."""
+FLAT_LAG = 0.15
+"""Seconds behind up to which a child counts as well fed."""
+RAISE_AFTER = 10
+"""Reports of a full node, all children well fed, for one more slot."""
+RAISE_OVER = 3
+"""The same for a node that has more children than slots: they need not be moved then."""
+DECAY_AFTER = 15
+"""Reports of a node that does not use a slot that it was given on top."""
+MOST_TIMES = 2
+"""A node gets at most so many times the slots that it began with."""
+LOWER_EVERY = 1.0
+"""Seconds in which a node loses one slot at most: who left may be enough for the others."""
+REST = 10.0
+"""Seconds without slots after the last sign of trouble; doubled by each rest."""
+MOST_DOUBLINGS = 4
+"""Rests, and reports before a raise, are at most `2 ** MOST_DOUBLINGS` times as long."""
+BELIEVED_FOR = 6.0
+"""Seconds for which a child's word counts: three reports."""
+SEVERAL = 2
+
+
+@dataclass(slots=True)
+class _Word:
+    """What a child said of the link to its parent."""
+
+    parent: NodeId
+    behind: float
+    at: float
+
+
+@dataclass(slots=True)
+class _Node:
+    """What is known of one node."""
+
+    first: int
+    """Slots that it began with."""
+    hard_limit: bool
+    """It is a user's number."""
+    slots: int
+    """Slots that it has proved, whether it rests or not."""
+    words: dict[Stripe, _Word] = field(default_factory=dict)
+    own_fault: bool = False
+    well: int = 0
+    """Reports on end with all slots in use and no child behind."""
+    unused: int = 0
+    """Reports on end with a slot on top that is not used."""
+    fed: int = 0
+    """Children that it has fed well for a while."""
+    doublings: int = 0
+    """Raises that came to nothing, since it last fed more children than ever."""
+    lowered_at: float = float("-inf")
+    rest_until: float | None = None
+    rests: int = 0
+    rested_at: float = float("-inf")
+    """When it was last tried again."""
+
+    @property
+    def most(self) -> int:
+        """The most slots that it can get."""
+        return self.first if self.hard_limit else self.first * MOST_TIMES
+
+    @property
+    def given(self) -> int:
+        """The slots that it has now."""
+        return 0 if self.rest_until is not None else self.slots
+
+
+class Capacity:
+    """The slots of all nodes of one channel, over time. Changes them in the trees."""
+
+    def __init__(self, trees: Trees, stripes: int) -> None:
+        """Know nobody yet."""
+        self._trees, self._stripes = trees, tuple(Stripe(stripe) for stripe in range(stripes))
+        self._nodes: dict[NodeId, _Node] = {}
+
+    def begin(self, node: NodeId, slots: int, *, hard_limit: bool, children: int = 0) -> int:
+        """Take a node that comes, or comes back, with so many slots; return what it gets.
+
+        What was learnt of it stays, unless it comes with another number. `children`: so many it
+        has already, from before a restart of the server proxy; it has proved that it can.
+        """
+        known = self._nodes.get(node)
+        if known is None or (known.first, known.hard_limit) != (slots, hard_limit):
+            known = self._nodes[node] = _Node(slots, hard_limit, slots)
+            known.slots = max(slots, min(children, known.most))
+        return known.given
+
+    def forget(self, node: NodeId) -> None:
+        """Forget a node that is in no tree any more."""
+        self._nodes.pop(node, None)
+
+    def slots(self, node: NodeId) -> int:
+        """Return the slots that a node has now; 0 for one that is not known."""
+        known = self._nodes.get(node)
+        return 0 if known is None else known.given
+
+    # --- what nodes say
+
+    def reported(self, node: NodeId, report: Report, now: float) -> list[NodeId]:
+        """Take a report; return who has other slots now, in the trees already."""
+        if (known := self._nodes.get(node)) is None:
+            return []
+        known.words = {
+            Stripe(one.stripe): _Word(NodeId(one.parent), one.behind, now)
+            for one in report.stripes
+            if one.parent is not None
+        }
+        parents = dict.fromkeys(word.parent for word in known.words.values())
+        before = self._given_now(node, *parents)
+        blamed = [self._judge(parent, now) for parent in parents]
+        known.own_fault = report.downlink_slow and not (blamed and all(blamed))
+        self._own_state(node, known, now)
+        return self._apply(before)
+
+    def left_as_slow(self, parent: NodeId, now: float) -> list[NodeId]:
+        """Note that a child has left its parent as slow; return who has other slots now.
+
+        The trees do not have it as a child any more.
+        """
+        if (known := self._nodes.get(parent)) is None:
+            return []
+        before = self._given_now(parent)
+        if others := len(self._children(parent)):
+            self._lower(known, others, now)
+        else:
+            self._lower(known, 1, now)
+            self._rest(known, now)
+        return self._apply(before)
+
+    # --- inside
+
+    def _judge(self, parent: NodeId, now: float) -> bool:
+        """Take a slot from a parent whose children are behind; return whether they are."""
+        children = self._children(parent)
+        behind = [one for one in children if self._behind(one, parent, now) >= SLOW_LAG]
+        if len(behind) < SEVERAL or 2 * len(behind) < len(children):
+            return False
+        if (known := self._nodes.get(parent)) is not None:
+            self._lower(known, len(children) - 1, now)
+        return True
+
+    def _own_state(self, node: NodeId, known: _Node, now: float) -> None:
+        """Look at a node on the occasion of its own report."""
+        if known.own_fault:
+            self._rest(known, now)
+        elif known.rest_until is not None and now >= known.rest_until:
+            known.rest_until, known.rested_at = None, now
+        children = self._children(node)
+        well = all(self._behind(one, node, now) <= FLAT_LAG for one in children)
+        full = len(children) >= known.slots
+        known.well = known.well + 1 if well and full and known.rest_until is None else 0
+        over = len(children) > known.slots
+        if known.well >= RAISE_AFTER and known.slots > known.fed:
+            known.fed, known.doublings = known.slots, 0
+        needed = (RAISE_OVER if over else RAISE_AFTER) << known.doublings
+        if known.well >= needed and known.slots < known.most:
+            known.slots, known.well = known.slots + 1, 0
+        known.unused = known.unused + 1 if not full and known.slots > known.first else 0
+        if known.unused >= DECAY_AFTER:
+            known.slots, known.unused = known.slots - 1, 0
+            self._in_vain(known)
+
+    def _lower(self, known: _Node, to: int, now: float) -> None:
+        known.well = 0
+        if now - known.lowered_at < LOWER_EVERY or not known.slots:
+            return
+        known.slots = max(1, min(known.slots - 1, to))
+        known.lowered_at, known.fed = now, known.slots
+        self._in_vain(known)
+
+    def _in_vain(self, known: _Node) -> None:
+        known.doublings = min(known.doublings + 1, MOST_DOUBLINGS)
+
+    def _rest(self, known: _Node, now: float) -> None:
+        if known.rest_until is None:
+            long_ago = now - known.rested_at > REST * 2**MOST_DOUBLINGS
+            known.rests = 1 if long_ago else known.rests + 1
+        known.rest_until = now + REST * 2 ** min(known.rests - 1, MOST_DOUBLINGS)
+
+    def _children(self, node: NodeId) -> list[NodeId]:
+        trees = self._trees
+        if node != ROOT and node not in trees:
+            return []
+        return [child for stripe in self._stripes for child in trees.children(node, stripe)]
+
+    def _behind(self, child: NodeId, parent: NodeId, now: float) -> float:
+        """Return how far a child is behind its parent as it last said; unknown is 0."""
+        known = self._nodes.get(child)
+        words = () if known is None else known.words.values()
+        return max(
+            (w.behind for w in words if w.parent == parent and now - w.at <= BELIEVED_FOR),
+            default=0.0,
+        )
+
+    def _given_now(self, *nodes: NodeId) -> dict[NodeId, int]:
+        return {one: self._nodes[one].given for one in nodes if one in self._nodes}
+
+    def _apply(self, before: dict[NodeId, int]) -> list[NodeId]:
+        """Put into the trees what is other than before; return whose slots that are."""
+        changed = []
+        for node, slots in before.items():
+            known = self._nodes[node]
+            if known.given != slots and node in self._trees:
+                hard_limit = known.hard_limit or not known.given
+                self._trees.set_slots(node, known.given, hard_limit=hard_limit)
+                changed.append(node)
+        return changed
