@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 SILENT_AFTER = 10.0
 """Seconds without a word from the server proxy after which the control link is made anew."""
 OFFER_WITHIN = 5.0
+ANSWERS_WITHIN = 3.0
+URGENT_AFTER = 1.0
+"""Most seconds between two tries of a node that lacks a parent; the others back off further."""
+LOOK_EVERY = 0.1
 
 _PERMANENT = {
     "unknown_channel": 404,
@@ -42,6 +46,9 @@ class Member(Protocol):
     def told(self, message: FromServer) -> None:
         """Take any other message."""
 
+    def urgent(self) -> bool:
+        """Whether the node lacks a parent, which only the server proxy can name."""
+
     def refused(self, error: ChannelUnavailableError) -> None:
         """Note that the server proxy does not want the node, or cannot be reached, for now."""
 
@@ -63,6 +70,11 @@ class ControlLink(Idle):
         """The server proxy has made an offer on the present link."""
         return self._joined
 
+    def answers(self, now: float) -> bool:
+        """Whether the server proxy has said something lately: it answers each Report."""
+        link = self._link
+        return self._joined and link is not None and now - link.heard < ANSWERS_WITHIN
+
     async def run(self) -> None:
         """Keep the control link up until cancelled."""
         backoff = Backoff(first=0.25, most=5.0)
@@ -71,10 +83,19 @@ class ControlLink(Idle):
                 joined = await self._once()
                 if joined:
                     backoff.reset()
-                await asyncio.sleep(backoff.next(random.random()))  # noqa: S311 - jitter
+                await self._pause(backoff.next(random.random()))  # noqa: S311 - jitter
         finally:
             if self._link is not None:
                 self._link.close()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait; who lacks a parent, or loses it meanwhile, does not wait for long."""
+        loop = asyncio.get_running_loop()
+        began, most = loop.time(), URGENT_AFTER * (1 + random.random()) / 2  # noqa: S311 - jitter
+        while (waited := loop.time() - began) < seconds:
+            if waited >= most and self._member.urgent():
+                return
+            await asyncio.sleep(min(seconds - waited, LOOK_EVERY))
 
     async def _once(self) -> bool:
         """Make the link and wait for its end; return whether the node had joined."""

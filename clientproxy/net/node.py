@@ -80,6 +80,8 @@ class Node:
             now = self._loop.time()
             self._control.tick(now)
             if self.stripes is not None:
+                answers = self._control.answers(now)
+                self.stripes.uplink.search.served(now, answers=answers)
                 self.stripes.tick(now - last)
                 if now >= report_at and self._control.up:
                     report_at = now + REPORT_EVERY
@@ -179,18 +181,29 @@ class Node:
             instance=offer.instance,
             stripes=self.stripes.states(),
             players=self.feed.viewers,
+            group_key=offer.group_key,
+            addresses=offer.addresses,
         )
+
+    def urgent(self) -> bool:
+        """Conform to control.Member."""
+        return self.stripes is not None and not self.stripes.attached
 
     def offered(self, offer: Offer) -> None:
         """Conform to control.Member."""
         now_us = self._now_us()
         stripes, self._error = self.stripes, None
-        same = stripes is not None and (stripes.offer.instance, stripes.offer.node) == (
-            offer.instance,
+        same = stripes is not None and (stripes.offer.node, stripes.offer.stripes) == (
             offer.node,
+            offer.stripes,
         )
         if stripes is None or not same:
             stripes = self._begin(offer)
+        elif stripes.offer.instance != offer.instance:
+            extra = {"channel": self.channel, "node": offer.node}
+            log.info("the server proxy was restarted: this node keeps its place", extra=extra)
+            self.feed.server_restarted(offer.instance)
+        stripes.uplink.links.rekey(offer.group_key)
         stripes.offer, self.source_up = offer, offer.source_up
         clock = offer.clock
         self.feed.clock.exchange(clock.sent_us, clock.received_us, clock.replied_us, now_us)
@@ -209,7 +222,7 @@ class Node:
         self._news.set()
 
     def _begin(self, offer: Offer) -> Stripes:
-        """Start with empty logs: a first Offer, one of another server process, or under a new id.
+        """Start with empty logs: a first Offer, or one under a new id.
 
         The merge goes on where it stood if the sequence numbers do.
         """

@@ -61,8 +61,17 @@ class ParentLinks:
     ) -> None:
         """Start with none; `server` is where the candidate without addresses listens."""
         self._owner, self._membership, self._server = owner, membership, server
-        self._tasks, self.group_key = tasks, group_key
+        self._tasks, self._group_key, self._key_before = tasks, group_key, group_key
         self._links: dict[tuple[Stripe, NodeId], ParentLink] = {}
+
+    def rekey(self, group_key: str) -> None:
+        """Show another group key from now on; the one before is still good."""
+        if group_key != self._group_key:
+            self._group_key, self._key_before = group_key, self._group_key
+
+    def knows(self, group_key: str) -> bool:
+        """Whether this is the channel's group key, or the one before."""
+        return group_key in {self._group_key, self._key_before}
 
     def get(self, stripe: Stripe, node: NodeId) -> ParentLink | None:
         """Return the link with a node in a stripe."""
@@ -135,7 +144,7 @@ class ParentLinks:
         )
 
     def _dial(self, stripe: Stripe, candidate: Candidate) -> ParentLink:
-        link = ParentLink(self._owner, stripe, candidate, self.group_key)
+        link = ParentLink(self._owner, stripe, candidate, self._group_key)
         self._links[stripe, link.node] = link
         addresses = [Address.parse(text, 0) for text in candidate.addresses] or [self._server]
         self._tasks.spawn(link.dial(addresses), name=f"dial {candidate.node}")

@@ -79,17 +79,9 @@ class Stripes:
         self._channel, self._feed, self._tell = feed.channel, feed, tell
         self._paths: list[tuple[PathEntry, ...] | None] = [None] * offer.stripes
         self._closed = False
-        spare = 1 if config.max_children is None else 0
-        children = Children(slots=offer.slots, spare=spare)
+        children = children_of(offer, randbelow, hard_limit=config.max_children is not None)
         self.downlink = Downlink(self._channel, self.logs, children, self)
-        self.uplink = Uplink(
-            self._channel,
-            server,
-            self,
-            self._tasks,
-            group_key=offer.group_key,
-            stripes=offer.stripes,
-        )
+        self.uplink = Uplink(self._channel, server, self, self._tasks, offer)
 
     @property
     def stripes(self) -> list[Stripe]:
@@ -285,7 +277,7 @@ class Stripes:
 
     def accepts(self, group_key: str) -> bool:
         """Conform to downlink.Upstream."""
-        return group_key == self.offer.group_key and not self._closed
+        return self.uplink.links.knows(group_key) and not self._closed
 
     def delay(self) -> float:
         """Conform to downlink.Upstream."""

@@ -9,6 +9,8 @@ from common.ids import NodeId, Stripe
 from common.messages import FromNode, Message
 
 AUTO_SLOTS_PER_STRIPE = 1.5
+AUTO_SLOTS_MOST = 2
+"""A node that comes back with more children keeps them, up to so many times its slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +25,16 @@ class Joined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejoined:
-    """A node that this server process knew comes back."""
+    """A node comes back under its id; the server process that gave it may have been another."""
 
     node: NodeId
     addresses: tuple[str, ...]
     max_children: int | None
     stripes: tuple[StripeState, ...]
+    reached: tuple[str, ...] = ()
+    """Where it was reached before, as it says."""
+    restarted: bool = False
+    """Another server process gave the id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,14 @@ class Reached:
     addresses: tuple[str, ...]
 
 
-Event: TypeAlias = Joined | Rejoined | Told | ControlLost | Reached
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A node that said where it was reached before cannot be reached there now."""
+
+    node: NodeId
+
+
+Event: TypeAlias = Joined | Rejoined | Told | ControlLost | Reached | Unreached
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +120,10 @@ class Member:
     delivered: int = 0
     lost: int = 0
     away_since: float | None = None
+    named_at: float = float("-inf")
+    """When a node that is here last named it as its parent or child."""
+    placeholder: bool = False
+    """Known only by name: a child says that it hangs there."""
 
 
 @dataclass(slots=True)

@@ -4,14 +4,13 @@ Rules
 -----
 1. Parents decide, reports follow: the trees change when a node says that it hangs somewhere. An
    offer leaves a reservation, so that two newcomers are not promised the same slot.
-2. A node whose control link has ended is no candidate any more. It is forgotten when its parent or
-   a child says so too, or after `away_grace` seconds, unless it comes back with Rejoin.
+2. Who comes back is taken as it says that it stands; what is owed is looked at when the others
+   have had `away_grace` seconds to come back too (`roster`).
 3. Only the children of a lost node come here; their subtrees stay whole.
 4. An orphan is never refused: without a place it is told when to ask again.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 
 from common.fields import Candidate, StripeCandidates
 from common.ids import ROOT, NodeId, Stripe
@@ -31,19 +30,19 @@ from serverproxy.core.members import (
     Command,
     ControlLost,
     Event,
-    Forgotten,
     Joined,
     MakeOffer,
     Member,
-    MembershipStats,
     Reached,
     Refuse,
     Rejoined,
     Send,
     Told,
+    Unreached,
     slots_of,
 )
-from serverproxy.core.tree import Move, Placement, ServeNow, TreeError, Trees
+from serverproxy.core.roster import Roster
+from serverproxy.core.tree import Move, Placement, ServeNow, Trees
 
 ASK_AGAIN = 0.3
 """Seconds after which an orphan without a place asks again."""
@@ -53,22 +52,22 @@ MAX_ASKED = 5
 """Times that a node is asked to make the same move."""
 
 
-class Membership:
+class Membership(Roster):
     """All nodes of one channel and their trees."""
 
     settle_every = SETTLE_EVERY
 
     def __init__(self, trees: Trees, *, stripes: int, away_grace: float) -> None:
         """Start with nobody."""
-        self.trees = trees
-        self.members: dict[NodeId, Member] = {}
-        self.stats = MembershipStats()
-        self._stripes, self._away_grace = stripes, away_grace
+        super().__init__(trees, stripes=stripes, grace=away_grace)
+        self._now = 0.0
         self._settle_at: float | None = None
+        self._rebuilt_at: float | None = None
         self._asked: dict[tuple[NodeId, Stripe], int] = {}
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take an event; return what is to be done."""
+        self._now = now
         if self._settle_at is None:
             self._settle_at = now + self.settle_every
         match event:
@@ -84,20 +83,23 @@ class Membership:
                 return []
             case Reached(node, addresses):
                 return self._reached(node, addresses)
+            case Unreached(node):
+                return self._unreached(node)
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do."""
-        away = [t for m in self.members.values() if (t := self._forgotten_at(m)) is not None]
+        away = [t for node in self.members if (t := self.forgotten_at(node)) is not None]
         settle = [] if self._settle_at is None else [self._settle_at]
         return min(away + settle, default=None)
 
     def expire(self, now: float) -> list[Command]:
         """Forget who stays away; settle what the trees owe."""
+        self._now = now
         commands: list[Command] = []
-        for node, member in list(self.members.items()):
-            due = self._forgotten_at(member)
+        for node in list(self.members):
+            due = self.forgotten_at(node) if node in self.members else None
             if due is not None and now >= due:
-                commands += self._forget(node)
+                commands += self.forget(node)
         if self._settle_at is not None and now >= self._settle_at:
             commands += self._settle()
             self._settle_at = now + self.settle_every if self.members else None
@@ -125,7 +127,7 @@ class Membership:
     def _first_places(self, node: NodeId) -> dict[Stripe, Placement] | None:
         """Return where a newcomer may ask, in each stripe; None: nowhere."""
         placements = self.trees.join(node)
-        if placements is not None and (away := self._away()):
+        if placements is not None and (away := self.unfit(self._now)):
             for stripe, offered in placements.items():
                 if any(one.parent in away for one in offered.candidates):
                     found = self.trees.place(node, stripe, avoid=away)
@@ -133,24 +135,21 @@ class Membership:
         return placements
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
-        node, known = event.node, self.members.get(event.node)
-        # A dial-back that is late says nothing yet: what was reached before can be reached.
-        addresses = event.addresses or (() if known is None else known.addresses)
-        slots, hard = slots_of(event.max_children, addresses, self._stripes)
-        if known is not None:
-            known.away_since = None
-            known.addresses = addresses
-            self.trees.set_slots(node, slots, hard_limit=hard)
-        else:
-            self.trees.add(node, slots=slots, hard_limit=hard)
-            self.members[node] = Member(addresses, event.max_children)
-            for state in event.stripes:
-                if slots and state.interior and state.stripe < self._stripes:
-                    self.trees.serve(node, Stripe(state.stripe))
-        for state in event.stripes:
-            if state.stripe < self._stripes and state.parent is not None:
-                self._attached(node, Stripe(state.stripe), NodeId(state.parent))
-        return [MakeOffer(node, self.trees.serves(node), slots, addresses, ())]
+        node = event.node
+        if event.restarted and self._rebuilt_at is None:
+            # What the trees seem to owe before all are back is not to be done.
+            self._rebuilt_at = self._settle_at = self._now + self._grace
+        slots = self.rejoined(event, self._now)
+        parents, commands = list[StripeCandidates](), list[Command]()
+        for stripe in map(Stripe, range(self._stripes)):
+            if self.trees.parent(node, stripe) is None:
+                for one in self._candidates_for(node, stripe, set()):
+                    if isinstance(one, Send) and isinstance(one.message, Candidates):
+                        parents.append(one.message.parents)
+                    else:
+                        commands.append(one)
+        addresses, serve = self.members[node].addresses, self.trees.serves(node)
+        return [MakeOffer(node, serve, slots, addresses, tuple(parents)), *commands]
 
     def _reached(self, node: NodeId, addresses: tuple[str, ...]) -> list[Command]:
         member = self.members.get(node)
@@ -161,13 +160,16 @@ class Membership:
         self.trees.set_slots(node, slots, hard_limit=hard)
         return [self._serve(node)]
 
+    def _unreached(self, node: NodeId) -> list[Command]:
+        return [self._serve(node)] if self.unreached(node) else []
+
     # --- what nodes say
 
     def _told(self, node: NodeId, message: FromNode) -> list[Command]:
         if isinstance(message, Report):
             return self._report(node, message)
         if isinstance(message, Leave):
-            return self._forget(node)
+            return self.forget(node)
         if message.stripe >= self._stripes:
             return []
         return self._hangs(node, Stripe(message.stripe), message)
@@ -179,38 +181,28 @@ class Membership:
         message: AttachedReport | DetachedReport | ParentLost | ChildLost,
     ) -> list[Command]:
         match message:
-            case AttachedReport(parent=parent):
-                return self._attached(node, stripe, NodeId(parent))
+            case AttachedReport(parent=parent, lost=lost, reason=reason):
+                self.attached(node, stripe, NodeId(parent), self._now)
+                return self.lost(lost, reason, self._now)
             case DetachedReport(parent=parent):
                 if self.trees.parent(node, stripe) == parent:
-                    self.trees.detach(node, stripe)
+                    self.detached(node, stripe)
                 return []
             case ParentLost():
                 return self._parent_lost(node, message)
             case ChildLost(child=child):
                 return self._child_lost(node, stripe, NodeId(child))
 
-    def _attached(self, node: NodeId, stripe: Stripe, parent: NodeId) -> list[Command]:
-        # A parent that is already forgotten will end, and the node will say so.
-        with suppress(TreeError):
-            self.trees.attach(node, stripe, parent)
-        return []
-
     def _parent_lost(self, node: NodeId, message: ParentLost) -> list[Command]:
         stripe = Stripe(message.stripe)
-        lost = None if message.parent is None else NodeId(message.parent)
-        reasons = self.stats.parents_lost
-        reasons[message.reason] = reasons.get(message.reason, 0) + 1
         # Whomever the trees have: it has no parent now.
-        self.trees.detach(node, stripe)
-        commands: list[Command] = []
-        if lost in self.members and self.members[lost].away_since is not None:
-            commands += self._forget(lost)
+        self.detached(node, stripe)
+        commands = self.lost(message.parent, message.reason, self._now)
         return commands + self._candidates_for(node, stripe, set(map(NodeId, message.tried)))
 
     def _candidates_for(self, node: NodeId, stripe: Stripe, tried: set[NodeId]) -> list[Command]:
         """Answer a node that has no parent."""
-        placement = self.trees.place(node, stripe, avoid=tried | self._away())
+        placement = self.trees.place(node, stripe, avoid=tried | self.unfit(self._now))
         if placement is None:
             nobody = StripeCandidates(stripe, ())
             return [Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
@@ -222,42 +214,33 @@ class Membership:
         if member is None or self.trees.parent(child, stripe) != node:
             return []
         if member.away_since is not None:
-            return self._forget(child)
-        self.trees.detach(child, stripe)
+            return self.forget(child)
+        self.detached(child, stripe)
         return []
 
     def _report(self, node: NodeId, report: Report) -> list[Command]:
         member = self.members[node]
         member.delay, member.players = report.delay, report.players
         member.delivered, member.lost = report.delivered, report.lost
+        self.trust(node)
+        self.named(report.stripes, self._now)
         for one in report.stripes:
             stripe = Stripe(one.stripe)
-            if stripe >= self._stripes or one.parent is None:
-                continue
-            if self.trees.parent(node, stripe) != one.parent:
-                self._attached(node, stripe, NodeId(one.parent))
+            if stripe < self._stripes and one.parent is not None:
+                self.attached(node, stripe, NodeId(one.parent), self._now)
         return []
 
     def root_child_taken(self, stripe: Stripe, child: NodeId) -> list[Command]:
         """Take the server proxy's own word that it feeds a node."""
-        return self._attached(child, stripe, ROOT) if child in self.members else []
+        if child in self.members:
+            self.attached(child, stripe, ROOT, self._now)
+        return []
 
     def root_child_lost(self, stripe: Stripe, child: NodeId) -> list[Command]:
         """Take the server proxy's own word that a child's link ended."""
         return self._child_lost(ROOT, stripe, child)
 
     # --- inside
-
-    def _forget(self, node: NodeId) -> list[Command]:
-        del self.members[node]
-        self.trees.remove(node)
-        return [Forgotten(node)]
-
-    def _forgotten_at(self, member: Member) -> float | None:
-        return None if member.away_since is None else member.away_since + self._away_grace
-
-    def _away(self) -> set[NodeId]:
-        return {n for n, member in self.members.items() if member.away_since is not None}
 
     def _candidates(self, stripe: Stripe, placement: Placement) -> StripeCandidates:
         known = []

@@ -22,7 +22,7 @@ from common.messages import (
 from common.runtime.link import Idle, Link
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
-from serverproxy.core.identity import NodeIds
+from serverproxy.core.identity import NodeIds, tag_of
 from serverproxy.core.members import (
     Command,
     ControlLost,
@@ -35,6 +35,7 @@ from serverproxy.core.members import (
     Rejoined,
     Send,
     Told,
+    Unreached,
 )
 from serverproxy.core.membership import Membership
 from serverproxy.core.neighbours import message_as_seen, stripe_as_seen
@@ -46,6 +47,10 @@ log = logging.getLogger(__name__)
 DIAL_BACK_WAIT = 0.15
 """Seconds that an Offer waits for the dial-back."""
 SILENT_AFTER = 10.0
+MAX_CLOCK_STEP_US = 86_400_000_000
+"""How far ahead of the clock a node's numbers may be for them to go on: it was set back."""
+HELD_UP = 1.0
+"""Seconds between two ticks from which on this process was held up: it has not read its links."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,9 +82,10 @@ class Control:
         self._links: dict[NodeId, Link] = {}
         self._nodes: dict[Link, NodeId] = {}
         self._arrivals: dict[NodeId, _Arrival] = {}
-        self._ids = NodeIds()
+        self._ids = NodeIds(tag_of(instance_us))
         self._dialling = asyncio.Semaphore(MAX_AT_ONCE)
         self._loop = asyncio.get_running_loop()
+        self._ticked = self._loop.time()
         feed.on_source = self._source
         feed.on_child_taken = self._child_taken
         feed.on_child_lost = self._child_lost
@@ -93,7 +99,7 @@ class Control:
         if join.version != VERSION:
             link.refuse("version", f"I speak version {VERSION} of the overlay protocol")
             return
-        if rejoin is not None and self._is_known(rejoin):
+        if rejoin is not None and self._takes_back(rejoin):
             node = NodeId(rejoin.node)
             if (old := self._links.pop(node, None)) is not None:
                 self._nodes.pop(old, None)
@@ -105,9 +111,24 @@ class Control:
         self._arrivals[node] = _Arrival(join, self._feed.now_us(), rejoin)
         self._tasks.spawn(self._admit(link, node, join), name=f"admit {node}")
 
-    def _is_known(self, rejoin: Rejoin) -> bool:
-        same = rejoin.instance == self._instance_us
-        return same and self._ids.gave(NodeId(rejoin.node), rejoin.join.nonce)
+    def _takes_back(self, rejoin: Rejoin) -> bool:
+        """Whether a node keeps its id and its place, also one that another process gave."""
+        node, nonce = NodeId(rejoin.node), rejoin.join.nonce
+        if rejoin.instance == self._instance_us:
+            return self._ids.gave(node, nonce)
+        newest = max((state.newest for state in rejoin.stripes), default=0)
+        if len(rejoin.stripes) != len(self._feed.logs) or not self._may_follow(newest):
+            return False
+        if not self._ids.claim(node, nonce) or not self._feed.go_above(newest):
+            return False
+        if rejoin.group_key is not None and self._feed.adopt(rejoin.group_key):
+            # Who has joined this process before learns the key when it comes back.
+            for other in list(self._nodes):
+                other.close("another group key")
+        return True
+
+    def _may_follow(self, newest: int) -> bool:
+        return newest <= self._feed.now_us() + MAX_CLOCK_STEP_US
 
     async def _admit(self, link: Link, node: NodeId, join: Join) -> None:
         """Dial back beside the Offer, which waits a little for it."""
@@ -130,10 +151,16 @@ class Control:
                     addresses=texts,
                     max_children=join.max_children,
                     stripes=arrival.rejoin.stripes,
+                    reached=arrival.rejoin.addresses,
+                    restarted=arrival.rejoin.instance != self._instance_us,
                 )
             )
-        if not reached and (late := await dialled):
+        if reached:
+            return
+        if late := await dialled:
             self.handle(Reached(node, tuple(map(str, late))))
+        elif arrival.rejoin is not None and not _has_children(arrival.rejoin):
+            self.handle(Unreached(node))
 
     # --- the core's shell
 
@@ -147,8 +174,9 @@ class Control:
         deadline = self.membership.next_deadline()
         if deadline is not None and deadline <= now:
             self._run(self.membership.expire(now))
+        held_up, self._ticked = now - self._ticked > HELD_UP, now
         for link in list(self._links.values()):
-            if now - link.heard > SILENT_AFTER:
+            if now - link.heard > SILENT_AFTER and not held_up:
                 link.abort("silent")
 
     def close(self) -> None:
@@ -247,6 +275,11 @@ class Control:
             del self._links[node]
             self._arrivals.pop(node, None)
             self.handle(ControlLost(node))
+
+
+def _has_children(rejoin: Rejoin) -> bool:
+    """Whether a node says so: then it can evidently be reached."""
+    return any(state.children for state in rejoin.stripes)
 
 
 class _NodeLink(Idle):

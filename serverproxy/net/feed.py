@@ -27,6 +27,7 @@ class ChannelFeed:
     def __init__(self, name: str, config: ChannelConfig, *, instance_us: int) -> None:
         """Begin with sequence numbers at `instance_us`, the start of the process in Unix time."""
         self.name, self.group_key = name, secrets.token_hex(16)
+        self._keys = [self.group_key]
         self.numbering = Numbering(first=instance_us, stripes=config.stripes)
         self.logs = [
             StripeLog(max_bytes=config.log_bytes, max_age=config.log_time)
@@ -88,6 +89,17 @@ class ChannelFeed:
         self.up = True
         self.on_source(True, "")
 
+    def adopt(self, group_key: str) -> bool:
+        """Go on with the key of an earlier process, so that its nodes know each other's children.
+
+        Only the first one is taken; return whether it was. This process's own stays good.
+        """
+        if len(self._keys) > 1 or group_key == self.group_key:
+            return False
+        self.group_key = group_key
+        self._keys.append(group_key)
+        return True
+
     def go_above(self, number: int) -> bool:
         """Go on above what a node brings from an earlier process; False: it cannot."""
         before = self.numbering.next
@@ -135,7 +147,8 @@ class ChannelFeed:
 
     def accepts(self, group_key: str) -> bool:
         """Conform to downlink.Upstream."""
-        return secrets.compare_digest(group_key.encode(), self.group_key.encode())
+        shown = group_key.encode()
+        return any(secrets.compare_digest(shown, known.encode()) for known in self._keys)
 
     def delay(self) -> float:
         """Conform to downlink.Upstream: the clock starts here."""

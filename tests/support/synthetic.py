@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import time_ns
 
@@ -10,7 +10,7 @@ from clientproxy.net.node import Node
 from common.fields import Track
 from common.frame import Packet
 from common.ids import Address
-from common.runtime.link import Listener
+from common.runtime.link import Idle, Link, Listener
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
 from serverproxy.core.events import SourceDescription, SourcePacket
@@ -60,6 +60,18 @@ class Viewer:
         return self.numbers == list(range(first, first + len(self.numbers)))
 
 
+class _Noting(FirstMessage):
+    """Remembers the links."""
+
+    def __init__(self, channels: Mapping[str, Channel], links: list[Link]) -> None:
+        super().__init__(channels)
+        self._noted = links
+
+    def message(self, link: Link, text: bytes) -> None:
+        self._noted.append(link)
+        super().message(link, text)
+
+
 class SyntheticServer:
     """One channel, `cam`, that the test feeds."""
 
@@ -71,7 +83,8 @@ class SyntheticServer:
         self.sent = 0
         """Number of the next packet."""
         self._channels = {"cam": self.channel}
-        self._listener = Listener(lambda: FirstMessage(self._channels))
+        self._links: list[Link] = []
+        self._listener = Listener(lambda: _Noting(self._channels, self._links))
 
     async def start(self, port: int = 0) -> Address:
         self.address = await self._listener.start(Address("127.0.0.1", port))
@@ -83,6 +96,13 @@ class SyntheticServer:
         self.channel.feed.downlink.close("ended")
         await self.tasks.close()
         await self._listener.close()
+
+    async def kill(self) -> None:
+        """End like a process that is killed: without a word, all links at the same moment."""
+        for link in self._links:
+            link.handler = Idle()
+            link.abort("killed")
+        await self.close()
 
     def rename(self, old: str, new: str) -> None:
         """Serve the channel under another name."""

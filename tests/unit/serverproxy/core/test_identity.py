@@ -5,7 +5,7 @@ from serverproxy.core.identity import REMEMBERED, NodeIds
 
 
 def test_an_id_is_given_once_and_known_by_its_nonce() -> None:
-    ids = NodeIds()
+    ids = NodeIds("tag")
     first, second = ids.give("secret"), ids.give("other")
     assert first != second
     assert ids.gave(first, "secret")
@@ -14,7 +14,7 @@ def test_an_id_is_given_once_and_known_by_its_nonce() -> None:
 
 
 def test_only_so_many_are_remembered_the_longest_unused_goes_first() -> None:
-    ids = NodeIds()
+    ids = NodeIds("tag")
     first, second = ids.give("a"), ids.give("b")
     for _ in range(REMEMBERED - 2):
         ids.give("x")

@@ -1,0 +1,196 @@
+"""Who is a member of a channel, who is away, who is known only by name (design 6).
+
+Rules
+-----
+1. A node whose control link has ended is away: it is no candidate, but its links may live. It is
+   forgotten when its parent or a child says so too, or after `grace` seconds in which nobody has
+   spoken of it. The server proxy's own children need nobody who speaks for them.
+2. After a restart of the server proxy nodes come back one by one. The child's word about its parent
+   wins; a parent that is not back yet is a placeholder: away from the start, without slots to give.
+   So the trees stand as they stood, whatever the order.
+3. Whom a child has lost is suspected: no candidate until it reports again, or `grace` is over.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from common.fields import LostReason, StripeReport, StripeState
+from common.ids import ROOT, NodeId, Stripe
+from serverproxy.core.members import (
+    AUTO_SLOTS_MOST,
+    Command,
+    Forgotten,
+    Member,
+    MembershipStats,
+    Rejoined,
+    slots_of,
+)
+from serverproxy.core.tree import TreeError, Trees
+
+MAX_PLACEHOLDERS = 1000
+"""Parents that are known only by name; a report about one more has no parent."""
+SUSPICIOUS = frozenset({"silent", "closed"})
+"""Reasons for which a parent that was lost is nobody's candidate for now."""
+
+
+class Roster:
+    """The nodes of one channel, and the trees that they hang in."""
+
+    def __init__(self, trees: Trees, *, stripes: int, grace: float) -> None:
+        """Start with nobody."""
+        self.trees = trees
+        self.members: dict[NodeId, Member] = {}
+        self.stats = MembershipStats()
+        self._stripes, self._grace = stripes, grace
+        self._placeholders = 0
+        self._suspects: dict[NodeId, float] = {}
+
+    # --- who hangs where
+
+    def attached(self, node: NodeId, stripe: Stripe, parent: NodeId, now: float) -> None:
+        """Note what a node says of its parent."""
+        before = self.trees.parent(node, stripe)
+        if before == parent or (parent != ROOT and not self._known(parent, now)):
+            return
+        # Before: a parent above its slots would be expected to hand a child over.
+        self._fit(parent, one_more=True)
+        # What closes a loop is old news: the node will say where it hangs then.
+        with suppress(TreeError):
+            self.trees.attach(node, stripe, parent)
+        self._fit(before, parent)
+
+    def detached(self, node: NodeId, stripe: Stripe) -> None:
+        """Note that a node has no parent in a stripe."""
+        before = self.trees.parent(node, stripe)
+        self.trees.detach(node, stripe)
+        self._fit(before)
+
+    def rejoined(self, event: Rejoined, now: float) -> int:
+        """Take a node back as it says that it stands; return its slots."""
+        node, known = event.node, self.members.get(event.node)
+        # A dial-back that is late says nothing yet: what was reached before can be reached.
+        addresses = event.addresses or event.reached
+        if known is not None and not known.placeholder:
+            addresses = addresses or known.addresses
+        slots, hard = slots_of(event.max_children, addresses, self._stripes)
+        if not hard:
+            children = sum(len(state.children) for state in event.stripes)
+            slots = max(slots, min(children, AUTO_SLOTS_MOST * slots))
+        if known is None:
+            self.trees.add(node, slots=slots, hard_limit=hard)
+        else:
+            self.trees.set_slots(node, slots, hard_limit=hard)
+            self._placeholders -= known.placeholder
+        if known is None or known.placeholder:
+            self.members[node] = Member(addresses, event.max_children)
+            self._serve_as_before(node, slots, event.stripes)
+        else:
+            known.away_since, known.addresses = None, addresses
+        for state in event.stripes:
+            if state.stripe < self._stripes:
+                self._stands(node, Stripe(state.stripe), state.parent, now)
+        self._suspects.pop(node, None)
+        return slots
+
+    def _serve_as_before(self, node: NodeId, slots: int, states: Iterable[StripeState]) -> None:
+        for state in states:
+            if slots and state.interior and state.stripe < self._stripes:
+                self.trees.serve(node, Stripe(state.stripe))
+
+    def _stands(self, node: NodeId, stripe: Stripe, parent: str | None, now: float) -> None:
+        if parent is None:
+            self.detached(node, stripe)
+        else:
+            self.attached(node, stripe, NodeId(parent), now)
+
+    # --- who is away
+
+    def forget(self, node: NodeId) -> list[Command]:
+        """Take a node out; its children are orphans from now on."""
+        member = self.members.pop(node)
+        above = [self.trees.parent(node, Stripe(stripe)) for stripe in range(self._stripes)]
+        self.trees.remove(node)
+        self._suspects.pop(node, None)
+        self._placeholders -= member.placeholder
+        self._fit(*above)
+        return [] if member.placeholder else [Forgotten(node)]
+
+    def forgotten_at(self, node: NodeId) -> float | None:
+        """Return when a node that is away is forgotten unless somebody speaks of it."""
+        member = self.members[node]
+        if member.away_since is None:
+            return None
+        stripes = map(Stripe, range(self._stripes))
+        if any(self.trees.parent(node, stripe) == ROOT for stripe in stripes):
+            return None
+        return max(member.away_since, member.named_at) + self._grace
+
+    def named(self, reports: Iterable[StripeReport], now: float) -> None:
+        """Note of whom a node that is here says that they are its parents and children."""
+        for one in reports:
+            for name in (one.parent, *one.children):
+                if name is not None and (member := self.members.get(NodeId(name))) is not None:
+                    member.named_at = now
+
+    def unfit(self, now: float) -> set[NodeId]:
+        """Return who is no candidate: who is away, and who is suspected."""
+        self._suspects = {node: until for node, until in self._suspects.items() if until > now}
+        away = {n for n, member in self.members.items() if member.away_since is not None}
+        return away | self._suspects.keys()
+
+    def lost(self, parent: str | None, reason: LostReason | None, now: float) -> list[Command]:
+        """Take a child's word about the parent that it had."""
+        if reason is not None:
+            self.stats.parents_lost[reason] = self.stats.parents_lost.get(reason, 0) + 1
+        member = None if parent is None else self.members.get(NodeId(parent))
+        if parent is None or member is None:
+            return []
+        if member.away_since is not None:
+            return self.forget(NodeId(parent))
+        if reason in SUSPICIOUS:
+            self._suspects[NodeId(parent)] = now + self._grace
+        return []
+
+    def trust(self, node: NodeId) -> None:
+        """Note that a node that was suspected has reported."""
+        self._suspects.pop(node, None)
+
+    def unreached(self, node: NodeId) -> bool:
+        """Take the slots of a node that cannot be reached; one that has children evidently can."""
+        if (member := self.members.get(node)) is None:
+            return False
+        if any(self.trees.children(node, Stripe(stripe)) for stripe in range(self._stripes)):
+            return False
+        member.addresses = ()
+        self.trees.set_slots(node, 0, hard_limit=True)
+        return True
+
+    # --- placeholders
+
+    def _known(self, node: NodeId, now: float) -> bool:
+        """Whether a parent is known; one that is not becomes a placeholder."""
+        if node in self.members:
+            return True
+        if self._placeholders >= MAX_PLACEHOLDERS:
+            return False
+        self._placeholders += 1
+        self.members[node] = Member((), 0, away_since=now, placeholder=True)
+        self.trees.add(node, slots=0, hard_limit=True)
+        return True
+
+    def _fit(self, *nodes: NodeId | None, one_more: bool = False) -> None:
+        """Give placeholders as many slots as they have children: none to spare, none too few.
+
+        One without a child that has none to come is forgotten.
+        """
+        for node in nodes:
+            member = None if node is None else self.members.get(node)
+            if node is None or member is None or not member.placeholder:
+                continue
+            stripes = [Stripe(stripe) for stripe in range(self._stripes)]
+            counts = [len(self.trees.children(node, stripe)) for stripe in stripes]
+            if not any(counts) and not one_more:
+                self.forget(node)
+                continue
+            self.trees.set_slots(node, sum(counts) + one_more, hard_limit=True)
+            self.trees.serve(node, max(stripes, key=lambda stripe: counts[stripe]))
