@@ -31,6 +31,7 @@ class Fleet:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.folder, self._env = folder, env
+        self._source, self._server_arguments = source, server_arguments
         self.server = ServerProxy(folder, {CHANNEL: source}, arguments=server_arguments, env=env)
         self.clients: list[ClientProxy] = []
         self._dead: list[ClientProxy] = []
@@ -76,6 +77,17 @@ class Fleet:
         self.clients.remove(client)
         self._dead.append(client)
         client.kill()
+
+    def restart_server(self) -> None:
+        """SIGKILL the server proxy and start it again on its port; `wait_ready` is the caller's."""
+        port = self.server.overlay
+        self.server.kill()
+        self.server = ServerProxy(
+            self.folder,
+            {CHANNEL: self._source},
+            arguments=[*self._server_arguments, "--listen", port],
+            env=self._env,
+        )
 
     def node(self, client: ClientProxy) -> str:
         """Return a client proxy's node id."""
