@@ -12,9 +12,9 @@ Rules
    without one the loss is reported with ParentLost, and `Candidates` is the answer. Asking is
    repeated with a pause, never given up: the player is told by its own timeout. While the server
    proxy does not answer, the ancestors above the parent are asked.
-5. A silent parent is suspected, not left: it goes on until another one delivers. A starved one is
-   waited for: whoever is next to the broken link acts. Nor is the server proxy asked for another
-   parent than a starved one while it does not answer: what has died may be the server proxy.
+5. A silent or slow parent is suspected, not left: it goes on until another one delivers. A starved
+   one is waited for: whoever is next to the broken link acts. Nor is the server proxy asked for
+   another parent than a starved one while it does not answer: what has died may be that.
 """
 
 from collections.abc import Sequence
@@ -189,13 +189,15 @@ class ParentSearch(Seeking):
             state.tried.append(node)
         return [] if state.seek is not None else self._recover(stripe, newest, now)
 
-    def silent(self, stripe: Stripe, node: NodeId, newest: int, now: float) -> list[Command]:
-        """Note that neither data nor heartbeat comes from the parent: look for another."""
+    def silent(
+        self, stripe: Stripe, node: NodeId, newest: int, now: float, reason: LostReason = "silent"
+    ) -> list[Command]:
+        """Note that the parent is silent, or slow: look for another."""
         state = self._states[stripe]
         if state.parent != node or state.suspect:
             return []
         state.suspect, state.orphan = True, True
-        state.lost, state.reason, state.tried = node, "silent", [node]
+        state.lost, state.reason, state.tried = node, reason, [node]
         return [] if state.seek is not None else self._recover(stripe, newest, now)
 
     def heard_again(self, stripe: Stripe, node: NodeId, newest: int) -> list[Command]:

@@ -36,7 +36,7 @@ class Figures:
                 stats.heartbeat_bytes,
                 stats.control_bytes,
             )
-            heartbeat += self._stripes.uplink.heartbeat_bytes
+            heartbeat += self._stripes.uplink.watch.heartbeat_bytes
         return {
             "header": header,
             "heartbeat": heartbeat,

@@ -75,6 +75,7 @@ class Node:
         """Stay joined until cancelled."""
         self._tasks.spawn(self._control.run(), name=f"control {self.channel}")
         report_at = last = self._loop.time()
+        said_slow = False
         while True:
             await asyncio.sleep(TICK)
             now = self._loop.time()
@@ -83,8 +84,10 @@ class Node:
                 answers = self._control.answers(now)
                 self.stripes.uplink.search.served(now, answers=answers)
                 self.stripes.tick(now - last)
-                if now >= report_at and self._control.up:
-                    report_at = now + REPORT_EVERY
+                slow = self.stripes.uplink.watch.downlink_slow
+                # That its own network is slow cannot wait: its children are behind too.
+                if (now >= report_at or slow > said_slow) and self._control.up:
+                    report_at, said_slow = now + REPORT_EVERY, slow
                     self._control.tell(self._report(self.stripes, now))
             last = now
 
@@ -289,6 +292,7 @@ class Node:
             players=self.feed.viewers,
             delivered=self.feed.stats.delivered,
             lost=self.feed.lost,
+            downlink_slow=stripes.uplink.watch.downlink_slow,
         )
 
     def _now_us(self) -> int:

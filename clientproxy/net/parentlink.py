@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from clientproxy.core.joining import ANSWER_WAIT
+from clientproxy.core.lag import LinkLag
 from common.codec import decode_from_parent, encode_body
 from common.fields import Candidate, EndFrame, EndReason, LostReason, Path, ServeFrame
 from common.frame import FrameType, Heartbeat, Received, encode_control, encode_resume
@@ -14,6 +15,8 @@ from common.runtime.link import Idle, Link, connect
 
 LEAST_SILENCE = 0.5
 """Seconds without data or heartbeat after which a parent's link is silent, at least."""
+STRAINED_SILENCE = 1.5
+"""The same where the node's own network is too slow: a second parent would make it worse."""
 STANDBY_SILENCE = 3.5
 """The same for a link that only stands by: it has a heartbeat a second."""
 JITTER_GAIN = 1 / 16
@@ -71,6 +74,9 @@ class ParentLink(Idle):
         """From the server proxy to the parent, as it last told."""
         self.newest = 0
         """Newest sequence number that the parent told."""
+        self.lag = LinkLag(self._began)
+        self.slow = False
+        """It was found to be slow."""
 
     @property
     def heard(self) -> float:
@@ -107,15 +113,19 @@ class ParentLink(Idle):
         if self._link is not None:
             self._link.send(request())
 
-    def quiet_too_long(self, now: float) -> bool:
-        """Whether neither data nor heartbeat has come for longer than is usual on this link."""
+    def quiet_too_long(self, now: float, *, strained: bool = False) -> bool:
+        """Whether neither data nor heartbeat has come for longer than is usual on this link.
+
+        `strained`: the node's own network is too slow, which makes pauses.
+        """
         heard = self.heard
         if (gap := heard - self._heard_before) > 0:
             self.jitter += (abs(gap - self._gap) - self.jitter) * JITTER_GAIN
             self._gap, self._heard_before = gap, heard
         if self.standby:
             return now - heard > STANDBY_SILENCE
-        return now - heard > max(LEAST_SILENCE, 4 * self.jitter + self.rtt)
+        least = STRAINED_SILENCE if strained else LEAST_SILENCE
+        return now - heard > max(least, 4 * self.jitter + self.rtt)
 
     def resume(self, seq: int) -> None:
         """Ask a standby to feed from `seq` on."""
@@ -137,8 +147,9 @@ class ParentLink(Idle):
             self._link.write(data)
         return len(data)
 
-    def heard_beat(self, beat: Heartbeat, now: float) -> None:
-        """Take a parent's heartbeat."""
+    def heard_beat(self, beat: Heartbeat, own: int, now: float) -> None:
+        """Take a parent's heartbeat; `own`: newest sequence number that the node holds."""
+        self.lag.told(0 if self.standby else beat.newest, beat.time_us / 1e6, own, now)
         self._peer_us = beat.time_us - int(now * 1e6)
         self.newest = max(self.newest, beat.newest)
         if beat.echo_us:

@@ -103,7 +103,7 @@ class Stripes:
 
     def tick(self, seconds: float) -> None:
         """Do what is due on all stripe links."""
-        self.uplink.tick(seconds)
+        self.uplink.watch.tick(seconds)
         self.downlink.tick(seconds)
 
     async def close(self, reason: EndReason) -> None:
@@ -156,6 +156,7 @@ class Stripes:
                 self.uplink.lag(stripe),
                 tuple(child.node for child in self.downlink.children.of(stripe)),
                 self.uplink.search.standbys.held(stripe),
+                self.uplink.behind(stripe),
             )
             for stripe in self.stripes
         )

@@ -11,6 +11,7 @@ from clientproxy.core.join import ParentSearch
 from clientproxy.core.joining import Command, Hold, Tell
 from clientproxy.net.parentlink import ParentLink
 from clientproxy.net.parentlinks import Membership, ParentLinks
+from clientproxy.net.parentwatch import ParentWatch
 from common.codec import decode_end, decode_path, decode_redirect
 from common.errors import BadMessageError
 from common.fields import Candidate, LostReason, ServeFrame
@@ -18,15 +19,9 @@ from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import Address, NodeId, Stripe
 from common.messages import Offer, ProbeReply
 from common.policies import way_in
-from common.runtime.link import HELD_UP
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
-
-GIVE_UP_AFTER = 10.0
-"""Seconds of silence after which a parent's link is closed, whether there is another or not."""
-HEARTBEAT_AFTER = 0.1
-STANDBY_HEARTBEAT_AFTER = 1.0
 
 
 class Uplink:
@@ -45,12 +40,11 @@ class Uplink:
         self.search = ParentSearch(offer.stripes, way)
         self.channel, self._membership, self._stripes = channel, membership, offer.stripes
         self.links = ParentLinks(self, membership, server, tasks, offer.group_key)
+        self.watch = ParentWatch(self.links, self.search, membership, self.run, self._parent_lost)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self.heartbeat_bytes = 0
         self._why_not: str | None = None
-        self._held_up = False
 
     # --- from the server proxy
 
@@ -105,6 +99,11 @@ class Uplink:
         link = self._current(stripe)
         return 0 if link is None else max(0, link.newest - self._membership.newest(stripe))
 
+    def behind(self, stripe: Stripe) -> float:
+        """Return how long a packet takes from the parent, in seconds more than at best."""
+        link = self._current(stripe)
+        return 0.0 if link is None else link.lag.seconds
+
     def _current(self, stripe: Stripe) -> ParentLink | None:
         parent = self.search.parent(stripe)
         return None if parent is None else self.links.get(stripe, parent)
@@ -142,37 +141,6 @@ class Uplink:
     def _newest(self) -> list[int]:
         return [self._membership.newest(Stripe(stripe)) for stripe in range(self._stripes)]
 
-    def tick(self, seconds: float) -> None:
-        """Send heartbeats to parents and find silent ones. `seconds`: since the last time."""
-        now = self._loop.time()
-        # Who was held up itself has not read what the parents have sent meanwhile.
-        held_up = seconds >= HELD_UP
-        awake, self._held_up = self._held_up or not held_up, held_up
-        for link in self.links.attached():
-            if awake:
-                self._listen(link, now)
-            self._beat(link, now)
-
-    def _listen(self, link: ParentLink, now: float) -> None:
-        """Suspect a parent that is silent; give up a standby that is, or who is for long."""
-        quiet, silent = link.quiet_too_long(now), link.silent
-        if quiet and (link.standby or now - link.heard > GIVE_UP_AFTER):
-            link.give_up("silent")
-        elif quiet != silent:
-            link.silent = quiet
-            stripe, newest = link.stripe, self._membership.newest(link.stripe)
-            if not quiet:
-                self.run(self.search.heard_again(stripe, link.node, newest))
-            elif self.search.parent(stripe) == link.node:
-                self._parent_lost(link, "silent")
-                self.run(self.search.silent(stripe, link.node, newest, now))
-
-    def _beat(self, link: ParentLink, now: float) -> None:
-        after = STANDBY_HEARTBEAT_AFTER if link.standby else HEARTBEAT_AFTER
-        if now - link.beat_at >= after:
-            newest = self._membership.newest(link.stripe)
-            self.heartbeat_bytes += link.beat(newest, self._membership.keyframe(), now)
-
     # --- from the links
 
     def probed(self, link: ParentLink, reply: ProbeReply, rtt: float) -> None:
@@ -186,6 +154,7 @@ class Uplink:
         now = self._loop.time()
         commands = self.search.accepted(stripe, link.node, first, hole=hole, now=now)
         link.standby = False
+        link.lag.feeds(now)
         if self.search.parent(stripe) == link.node:
             self._membership.attached_to(stripe, link.node, first)
         self.run(commands)
@@ -255,8 +224,8 @@ class Uplink:
 
     def _heartbeat(self, link: ParentLink, beat: Heartbeat) -> None:
         now, stripe = self._loop.time(), link.stripe
-        link.heard_beat(beat, now)
         newest = self._membership.newest(stripe)
+        link.heard_beat(beat, newest, now)
         self.run_if(self.search.beat(stripe, link.node, newest, now, starved=beat.starved))
 
     def _parent_lost(self, link: ParentLink, reason: LostReason) -> None:
