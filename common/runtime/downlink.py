@@ -278,8 +278,8 @@ class Downlink(Idle):
             return
         self._forget(feed)
         self.children.gone(feed.node, feed.stripe)
-        if not feed.standby and not feed.is_stalled:
-            why = feed.reason if feed.reason != "closed" else reason
+        why = feed.reason if feed.reason != "closed" else reason
+        if not feed.standby and (why, feed.is_stalled) != ("silent", True):
             self._upstream.child_lost(feed.stripe, feed.node, why)
 
     def _forget(self, feed: ChildFeed) -> None:
