@@ -255,6 +255,11 @@ class ParentSearch(Seeking):
                 state.starved_since = None if state.starved_since is None else now
         self._served = answers
 
+    def begin_anew(self) -> None:
+        """Forget who was asked in vain: the server proxy is another process."""
+        for state in self._states:
+            state.tried, state.unanswered = [], False
+
     def ask_again(self, newest: Sequence[int], now: float) -> list[Command]:
         """Report every stripe without a parent and without a search: the control link is up."""
         return [
