@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 NODES = 100
 WATCHED = 10
 """These have a player and are never killed."""
-SECONDS = int(long(15, 120))
+SECONDS = int(long(10, 120))
 DELIVERED = 0.999
 DEPTH = 8 + 2
 """ceil(log2(100 / 2)) + 2, and 2 more while nodes die."""

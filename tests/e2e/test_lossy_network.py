@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 HOSTS = int(long(6, 12))
 """Beside that of the server proxy; half have players, and each one that dies has a successor."""
 KILLS = int(long(2, 18))
-EVERY = 10.0
+EVERY = long(8.0, 10.0)
 DELAY, JITTER, LOSS = (0.020, 0.080), 0.005, 0.01
 """Seconds one way per link, least and most, seconds, share of the frames."""
 DELIVERED = 0.9999

@@ -252,7 +252,7 @@ class FaultStage:
         at_source = Seat(self.source.url, "tcp", namespace_of(self.place.wrap))
         self._sockets = Viewers(self.folder, [*seats, at_source])
         self._sockets.wait_playing()
-        self.source.expect_sent(50)
+        self.source.expect_sent(30)
 
     def strike(self, fault: Fault) -> Strike:
         """Let a fault happen to a random interior relay."""
@@ -275,31 +275,32 @@ class FaultStage:
 
     def wait_nothing_half_open(self, timeout: float = 30.0) -> None:
         """Wait until nobody who lives has a connection with one who was struck."""
-        by_host = {strike.member.place.number: strike.member for strike in self.strikes}
-
-        def to_the_struck() -> list[str]:
-            found = [
-                f"{strike.member.client}: {pair}"
-                for strike in self.strikes
-                if not strike.member.place.number and strike.member.client.returncode is None
-                for pair in connections(strike.member.client.pid)
-            ]
-            struck = {member.place.host for number, member in by_host.items() if number}
-            daemons: list[tuple[Process, Wrap]] = [
-                (self.server, self.place.wrap),
-                *((member.client, member.place.wrap) for member in self.members),
-            ]
-            for daemon, wrap in daemons if struck else ():
-                for _, remote in connections(daemon.pid, wrap):
-                    if remote.rpartition(":")[0] in struck:
-                        found.append(f"{daemon}: {remote}")
-            return found
-
         try:
-            wait_until(lambda: not to_the_struck(), timeout, "connections with the struck", 0.5)
+            wait_until(lambda: not self._half_open(), timeout, "links with the struck", 0.5)
         except BenchError:
-            left = to_the_struck()
+            left = self._half_open()
             assert not left, "\n".join(left)
+
+    def _half_open(self) -> list[str]:
+        """Return the connections of the living whose other end is, or was, the struck's."""
+        struck = [strike.member for strike in self.strikes]
+        hosts = {member.place.host for member in struck if member.place.number}
+        ends = {
+            (remote, local)
+            for member in struck
+            if not member.place.number and member.client.returncode is None
+            for local, remote in connections(member.client.pid)
+        }
+        daemons: list[tuple[Process, Wrap]] = [
+            (self.server, self.place.wrap),
+            *((member.client, member.place.wrap) for member in self.members),
+        ]
+        return [
+            f"{daemon}: {pair}"
+            for daemon, wrap in daemons
+            for pair in connections(daemon.pid, wrap)
+            if pair in ends or pair[1].rpartition(":")[0] in hosts
+        ]
 
     def judge(self) -> Outcome:
         """Stop all players and compare what they got with what the source sent."""
