@@ -1,7 +1,7 @@
 """Who may come back under an id."""
 
-from common.ids import NodeId
-from serverproxy.core.identity import REMEMBERED, NodeIds
+from common.ids import ROOT, NodeId
+from serverproxy.core.identity import REMEMBERED, NodeIds, tag_of
 
 
 def test_an_id_is_given_once_and_known_by_its_nonce() -> None:
@@ -22,3 +22,32 @@ def test_only_so_many_are_remembered_the_longest_unused_goes_first() -> None:
     ids.give("y")
     assert ids.gave(first, "a")
     assert not ids.gave(second, "b")
+
+
+def test_another_process_gives_other_ids() -> None:
+    """Whoever joins it before the nodes of the old one are back takes nobody's."""
+    instance = 1_795_239_291_857_510
+    tags = {tag_of(instance + 100_000 * tenths) for tenths in range(1000)}
+    assert len(tags) == 1000
+    assert not {NodeIds(tag).give("x") for tag in tags} & {
+        NodeIds(tag_of(instance - 100_000)).give("x")
+    }
+
+
+def test_an_id_of_another_process_belongs_to_the_first_that_says_so() -> None:
+    ids = NodeIds("new")
+    old = NodeId("n7-old")
+    assert ids.claim(old, "secret")
+    assert ids.claim(old, "secret"), "it comes back once more"
+    assert not ids.claim(old, "other")
+    assert ids.gave(old, "secret")
+
+
+def test_nobody_is_the_server_proxy() -> None:
+    assert not NodeIds("new").claim(ROOT, "secret")
+
+
+def test_an_id_that_somebody_has_is_not_given() -> None:
+    ids = NodeIds("new")
+    assert ids.claim(NodeId("n1-new"), "liar")
+    assert ids.give("honest") == "n2-new"
