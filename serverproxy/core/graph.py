@@ -106,7 +106,7 @@ class Graph(Links):
 
     def _keys(self, member: Member, stripe: Stripe, free: int, reach: int) -> Keys:
         link = member.links[stripe]
-        key = self._key(link)
+        key = None if member.absent else self._key(link)
         if not self.serving(member, stripe):
             spare = free > 0 and reach > 0 and member.yields in {None, stripe}
             return (None, None, None, key if spare else None, None, None, None)
@@ -116,6 +116,8 @@ class Graph(Links):
         if member is self.root:
             return (available, leafy, None, None, holder, None, None)
         idle = None if link.down or link.children else member.slots
+        if member.absent:
+            return (None,) * len(self.shelves[stripe].all)
         return (available, leafy, over, None, holder, link.depth, idle)
 
     def _key(self, link: Link) -> int | None:

@@ -80,6 +80,7 @@ class Membership(Roster):
             case ControlLost(node):
                 if (member := self.members.get(node)) is not None:
                     member.away_since = now
+                    self.trees.absent(node, absent=True)
                 return []
             case Reached(node, addresses):
                 return self._reached(node, addresses)

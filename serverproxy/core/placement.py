@@ -16,7 +16,7 @@ Rules
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from common.ids import ROOT, NodeId, Stripe
+from common.ids import NodeId, Stripe
 from serverproxy.core.graph import Graph
 from serverproxy.core.shelves import Member, Shelf
 
@@ -87,7 +87,7 @@ class Planner:
             self.repair,
         ]
         if query.member.admitted:
-            steps.insert(1, self._overcommitted)
+            steps = [self._settled, self.regular, self._overcommitted, *steps[1:]]
         for step in steps:
             found = step(query)
             if found is not None:
@@ -105,6 +105,17 @@ class Planner:
         if kept:
             query = Query(query.member, query.stripe, query.avoid | {self._graph.root})
         return self._best([shelves.free], query)
+
+    def _settled(self, query: Query) -> Found | None:
+        """Return a place of those that a subtree need not wait for."""
+        for step in (self.regular, self._overcommitted):
+            found = step(query)
+            if found is not None and not self._is_pending(found.parents[0], query.stripe):
+                return found
+        return None
+
+    def _is_pending(self, parent: Member, stripe: Stripe) -> bool:
+        return parent is not self._graph.root and parent.links[stripe].pending
 
     def slots(self, query: Query) -> Found | None:
         """Return free slots only."""
@@ -184,7 +195,7 @@ class Planner:
         if found.splice and graph.free(parent, stripe) < 1:
             leaf = graph.leaf_of(parent, stripe, but=query.member)
         displaced = None if leaf is None else leaf.id
-        settled = parent.id == ROOT or not link.pending
+        settled = not self._is_pending(parent, stripe)
         return Candidate(parent.id, (link.depth or 0) + 1, displaced, settled)
 
     def _takes_leaves(self, query: Query) -> bool:
@@ -207,7 +218,10 @@ class Planner:
             return False
         waiting = self._graph.loose[query.stripe]
         return any(
-            one.admitted and one.serves == query.stripe and one is not query.member
+            one.admitted
+            and not one.absent
+            and one.serves == query.stripe
+            and one is not query.member
             for one in waiting
         )
 

@@ -86,6 +86,7 @@ class Roster:
             self._serve_as_before(node, slots, event.stripes)
         else:
             known.away_since, known.addresses = None, addresses
+        self.trees.absent(node, absent=False)
         for state in event.stripes:
             if state.stripe < self._stripes:
                 self._stands(node, Stripe(state.stripe), state.parent, now)
@@ -176,6 +177,7 @@ class Roster:
         self._placeholders += 1
         self.members[node] = Member((), 0, away_since=now, placeholder=True)
         self.trees.add(node, slots=0, hard_limit=True)
+        self.trees.absent(node, absent=True)
         return True
 
     def _fit(self, *nodes: NodeId | None, one_more: bool = False) -> None:

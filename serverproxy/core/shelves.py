@@ -35,6 +35,8 @@ class Member:
     serves: Stripe | None = None
     admitted: bool = False
     """It was placed in all stripes once: from now on it is an orphan, no newcomer."""
+    absent: bool = False
+    """The server proxy cannot talk to it: it is nobody's parent to be, and going nowhere."""
     yields: Stripe | None = None
     """The stripe that it is to serve as soon as its children have left."""
 

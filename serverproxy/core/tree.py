@@ -13,6 +13,7 @@ No socket, no clock, no randomness: of equals the longest unused comes first.
 """
 
 from collections.abc import Collection
+from itertools import islice
 
 from common.ids import ROOT, NodeId, Stripe
 from serverproxy.core.graph import Graph, LoopError, Policy, TreeError, UnknownNodeError
@@ -36,6 +37,8 @@ __all__ = [
     "UnknownNodeError",
 ]
 
+MOST_DROPPED = 16
+"""Moves that yield at most for one place."""
 MAX_STRIPES = 2
 """Design, section 5: more is refused until an issue asks for it."""
 
@@ -119,6 +122,19 @@ class Trees(TreeView):
         orphans.sort(key=lambda orphan: -orphan[0])
         return [(child, stripe) for _, child, stripe in orphans]
 
+    def absent(self, node: NodeId, *, absent: bool) -> None:
+        """Note that a node cannot be told anything for now, or can again; its links may live.
+
+        Nobody is sent to it, what it was on its way to is free for others, and nobody waits for it.
+        """
+        graph, member = self._graph, self._find(node)
+        member.absent = absent
+        for stripe in graph.stripes:
+            if absent:
+                graph.release(member, stripe)
+            graph.touch(member, stripe)
+        graph.flush()
+
     def join(self, node: NodeId) -> dict[Stripe, Placement] | None:
         """Place a newcomer in all stripes, or in none (None: full)."""
         member = self._find(node)
@@ -138,14 +154,26 @@ class Trees(TreeView):
     ) -> Placement | None:
         """Find parents for a newcomer or an orphan with its subtree, and reserve the first.
 
-        A reservation that it has is dropped. None: there is no place now.
+        A reservation that it has is dropped. Where no place is left, moves that only make the trees
+        better yield theirs. None: there is no place now.
         """
         member = self._find(node)
         self._graph.release(member, stripe)
         self._graph.flush()
         query = Query(member, stripe, self._known(avoid))
         found = self._planner.find(query)
+        if found is None and self._drop_moves(stripe):
+            found = self._planner.find(query)
         return None if found is None else self._planner.reserve(query, found)
+
+    def _drop_moves(self, stripe: Stripe) -> bool:
+        """Let nodes stay that are asked to move; they are asked again later. Return if any is."""
+        graph = self._graph
+        moving = list(islice(graph.moving[stripe], MOST_DROPPED))
+        for one in moving:
+            graph.release(one, stripe)
+        graph.flush()
+        return bool(moving)
 
     def release(self, node: NodeId, stripe: Stripe) -> None:
         """Drop the reservation of a node that is not going there."""

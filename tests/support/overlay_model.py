@@ -11,6 +11,7 @@ from functools import partial
 
 from clientproxy.core import joining
 from clientproxy.core.join import ParentSearch
+from common import children
 from common.children import Admit, Children, SendAway
 from common.fields import Candidate, LostReason, StripeReport, StripeState
 from common.ids import ROOT, NodeId, Stripe
@@ -20,6 +21,7 @@ from common.messages import (
     Candidates,
     ChildLost,
     FromNode,
+    Leave,
     Message,
     ProbeReply,
     Redirect,
@@ -58,6 +60,8 @@ class ModelNode:
     serve: Stripe | None
     search: ParentSearch = field(default_factory=lambda: ParentSearch(len(STRIPES)))
     control_up: bool = True
+    leaving: bool = False
+    """It looks for no parent any more."""
     outbox: deque[FromNode] = field(default_factory=deque)
     inbox: deque[Message] = field(default_factory=deque)
 
@@ -102,6 +106,38 @@ class Model:
                 self._later(partial(self._child_ended, parent, stripe, name))
         if node.control_up:
             self._later(lambda: self._handle(ControlLost(name)))
+
+    def leave(self, name: NodeId) -> None:
+        """Leave in good order: Leave first, then children are redirected, then links end.
+
+        The links end once every child has another parent, or with `go`.
+        """
+        node = self.nodes[name]
+        self._tell(node, Leave())
+        node.leaving = True
+        for child in node.children:
+            targets = self._heirs(node, child.stripe, child.node)
+            self._later(partial(self._redirect, child.node, child.stripe, name, targets))
+        self._later(partial(self._go_when_alone, node))
+
+    def go(self, name: NodeId) -> None:
+        """End the links of a node that leaves, if it has not gone already."""
+        if name in self.nodes:
+            self.die(name)
+
+    def _heirs(self, node: ModelNode, stripe: Stripe, child: NodeId) -> list[Candidate]:
+        path = self.path(node.name, stripe)[1:2]
+        siblings = [o for o in node.children.of(stripe) if o.node != child and not o.leaf]
+        above = [self._candidate(one) for one in path]
+        return [*map(children.candidate, siblings), *above]
+
+    def _candidate(self, name: NodeId) -> Candidate:
+        addresses = () if name == ROOT else self.nodes[name].addresses
+        return Candidate(name, addresses, 0.0, available=False)
+
+    def _go_when_alone(self, node: ModelNode) -> None:
+        if self.nodes.get(node.name) is node and not list(node.children):
+            self.die(node.name)
 
     def lose_control(self, name: NodeId) -> None:
         node = self.nodes[name]
@@ -272,7 +308,7 @@ class Model:
     # --- nodes
 
     def _tell(self, node: ModelNode, message: FromNode) -> None:
-        if node.control_up:
+        if node.control_up and not node.leaving:
             node.outbox.append(message)
 
     def _take(self, node: ModelNode) -> None:
@@ -398,6 +434,8 @@ class Model:
         gone = parent != ROOT and parent not in self.nodes
         if not gone and (child, stripe, parent) not in self._links:
             self._children(parent).gone(child, stripe)
+            if parent != ROOT and self.nodes[parent].leaving:
+                self._later(partial(self._go_when_alone, self.nodes[parent]))
 
     def _child_ended(self, parent: NodeId, stripe: Stripe, child: NodeId) -> None:
         if (child, stripe, parent) in self._links:
