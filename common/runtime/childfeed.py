@@ -21,7 +21,7 @@ HEARTBEAT_EVERY_US = 250_000
 """A heartbeat goes beside data too, so that the child learns how far it is behind."""
 STANDBY_HEARTBEAT_AFTER_US = 1_000_000
 """The same for a link that only stands by."""
-STALLED_AFTER = 1.0
+STALLED_AFTER = 0.75
 """Seconds without a word of a child, or without its taking any of what is sent to it, after which
 its slot is given to others."""
 SILENT_AFTER = 10.0
