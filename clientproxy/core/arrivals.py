@@ -5,7 +5,7 @@ Rules
 1. In one stripe sequence numbers rise, and `number mod stripes` is the stripe.
 2. A parent may leave out `MAX_JUMP` numbers: more would shut out all honest parents after it. Only
    the first frame of another server process may be further ahead: such a process begins at its
-   start time, which the group clock gives to within `MAX_CLOCK_STEP_US`.
+   start time, which the group clock gives to within `MAX_CLOCK_STEP`.
 3. What was never given is not missing: nothing between two server processes is.
 """
 
@@ -17,8 +17,8 @@ from common.ids import Stripe
 
 MAX_JUMP = 1 << 22
 """Sequence numbers that a parent may leave out."""
-MAX_CLOCK_STEP_US = 86_400_000_000
-"""How far ahead of the group clock another server process may begin its sequence numbers."""
+MAX_CLOCK_STEP = 86_400
+"""Seconds ahead of the group clock at which another server process may begin to number."""
 
 
 def check_numbers(
@@ -28,7 +28,7 @@ def check_numbers(
     last, most = -1, known + MAX_JUMP
     for packet in packets:
         if packet.flags & FLAG_FIRST:
-            most = max(most, group_time_us + MAX_CLOCK_STEP_US)
+            most = max(most, group_time_us + MAX_CLOCK_STEP * 1_000_000)
         if packet.seq % stripes != stripe or not last < packet.seq <= most:
             raise BadFrameError(f"sequence number {packet.seq} in stripe {stripe}")
         last = packet.seq

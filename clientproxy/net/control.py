@@ -20,6 +20,9 @@ SILENT_AFTER = 10.0
 """Seconds without a word from the server proxy after which the control link is made anew."""
 OFFER_WITHIN = 5.0
 ANSWERS_WITHIN = 3.0
+FIRST_PAUSE = 0.25
+MOST_PAUSE = 5.0
+"""Seconds between two tries, first and at most, less up to half by chance."""
 URGENT_AFTER = 1.0
 """Most seconds between two tries of a node that lacks a parent; the others back off further."""
 LOOK_EVERY = 0.1
@@ -77,7 +80,7 @@ class ControlLink(Idle):
 
     async def run(self) -> None:
         """Keep the control link up until cancelled."""
-        backoff = Backoff(first=0.25, most=5.0)
+        backoff = Backoff(first=FIRST_PAUSE, most=MOST_PAUSE)
         try:
             while True:
                 joined = await self._once()

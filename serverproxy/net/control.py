@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 DIAL_BACK_WAIT = 0.15
 """Seconds that an Offer waits for the dial-back."""
 SILENT_AFTER = 10.0
-MAX_CLOCK_STEP_US = 86_400_000_000
-"""How far ahead of the clock a node's numbers may be for them to go on: it was set back."""
+MAX_CLOCK_STEP = 86_400
+"""Seconds ahead of the clock that a node's numbers may be for them to go on: it was set back."""
 HELD_UP = 1.0
 """Seconds between two ticks from which on this process was held up: it has not read its links."""
 
@@ -128,7 +128,7 @@ class Control:
         return True
 
     def _may_follow(self, newest: int) -> bool:
-        return newest <= self._feed.now_us() + MAX_CLOCK_STEP_US
+        return newest <= self._feed.now_us() + MAX_CLOCK_STEP * 1_000_000
 
     async def _admit(self, link: Link, node: NodeId, join: Join) -> None:
         """Dial back beside the Offer, which waits a little for it."""

@@ -31,7 +31,7 @@ def test_every_player_goes_on_by_itself(tmp_path: Path) -> None:
     with GstSource(tmp_path) as source, Fleet(tmp_path, source.url, TEN) as fleet:
         fleet.settle()
         urls = [client.url(CHANNEL) for client in fleet.clients]
-        shown = [
+        shown: list[FfmpegPlayer | MpvPlayer] = [
             FfmpegPlayer(urls[0], tmp_path, seconds, "tcp"),
             MpvPlayer(urls[1], tmp_path, seconds, "tcp"),
         ]

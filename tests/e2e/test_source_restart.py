@@ -39,7 +39,7 @@ def test_with_the_same_codecs_every_player_goes_on_by_itself(tmp_path: Path) -> 
     with GstSource(tmp_path) as source, Fleet(tmp_path, source.url, TEN) as fleet:
         fleet.settle()
         urls = [client.url(CHANNEL) for client in fleet.clients]
-        shown = [
+        shown: list[FfmpegPlayer | MpvPlayer] = [
             FfmpegPlayer(urls[0], tmp_path, seconds, "tcp"),
             MpvPlayer(urls[1], tmp_path, seconds, "tcp"),
         ]

@@ -10,6 +10,10 @@ import pytest
 
 from clientproxy.net.node import Node
 from common.ids import ROOT, NodeId, Stripe
+from common.messages import Join as JoinMessage
+from common.messages import Rejoin
+from common.runtime.link import Link
+from serverproxy.net.control import Control
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import until
 from tests.support.synthetic import H265, SyntheticServer, Viewer, synthetic
@@ -218,3 +222,37 @@ async def test_while_it_is_away_nobody_leaves_a_tree_that_works(
     await restarts.all_have(59)
     assert {name(node): parents(node) for node in restarts.nodes} == before
     assert all(one.exact for one in restarts.viewers)
+
+
+async def test_forty_nodes_come_back_each_once_and_the_stream_with_the_first(
+    restarts: Restarts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have waited longer and longer, each for itself; who lacks a parent comes soon."""
+    server = await restarts.start()
+    server.up()
+    server.push(30)
+    await restarts.add(40)
+    await restarts.settle()
+    before = {name(node): parents(node) for node in restarts.nodes}
+    loop = asyncio.get_running_loop()
+    came: list[float] = []
+    joined = Control.joined
+
+    def noted(control: Control, link: Link, message: JoinMessage | Rejoin) -> None:
+        came.append(loop.time())
+        joined(control, link, message)
+
+    monkeypatch.setattr(Control, "joined", noted)
+    await server.kill()
+    await asyncio.sleep(3)
+    server = await restarts.start()
+    server.up()
+    await until(
+        lambda: len(list(server.channel.feed.downlink.children)) == 2, 3, "the stream goes on"
+    )
+    await restarts.settle()
+    assert len(came) == 40
+    assert {name(node): parents(node) for node in restarts.nodes} == before
+    server.sent = 30
+    server.push(30)
+    await restarts.all_have(59)
