@@ -33,8 +33,6 @@ class Rejoined:
     stripes: tuple[StripeState, ...]
     reached: tuple[str, ...] = ()
     """Where it was reached before, as it says."""
-    restarted: bool = False
-    """Another server process gave the id."""
 
 
 @dataclass(frozen=True, slots=True)

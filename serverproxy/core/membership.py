@@ -62,7 +62,7 @@ class Membership(Roster):
         super().__init__(trees, stripes=stripes, grace=away_grace)
         self._now = 0.0
         self._settle_at: float | None = None
-        self._rebuilt_at: float | None = None
+        self._rebuilt_at = float("-inf")
         self._asked: dict[tuple[NodeId, Stripe], int] = {}
 
     def handle(self, event: Event, now: float) -> list[Command]:
@@ -137,7 +137,7 @@ class Membership(Roster):
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
         node = event.node
-        if event.restarted and self._rebuilt_at is None:
+        if self.is_news(node) and self._now >= self._rebuilt_at:
             # What the trees seem to owe before all are back is not to be done.
             self._rebuilt_at = self._settle_at = self._now + self._grace
         slots = self.rejoined(event, self._now)

@@ -93,6 +93,11 @@ class Roster:
         self._suspects.pop(node, None)
         return slots
 
+    def is_news(self, node: NodeId) -> bool:
+        """Whether nothing but its name is known of a node that comes back."""
+        known = self.members.get(node)
+        return known is None or known.placeholder
+
     def _serve_as_before(self, node: NodeId, slots: int, states: Iterable[StripeState]) -> None:
         for state in states:
             if slots and state.interior and state.stripe < self._stripes:

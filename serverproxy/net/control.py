@@ -152,7 +152,6 @@ class Control:
                     max_children=join.max_children,
                     stripes=arrival.rejoin.stripes,
                     reached=arrival.rejoin.addresses,
-                    restarted=arrival.rejoin.instance != self._instance_us,
                 )
             )
         if reached:

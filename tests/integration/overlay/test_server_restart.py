@@ -8,11 +8,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from clientproxy.net import control as client_control
+from clientproxy.net import node as node_module
 from clientproxy.net.node import Node
 from common.ids import ROOT, NodeId, Stripe
+from common.messages import Candidates, Clock, Message, Redirect, Rejoin, Serve, Standby
 from common.messages import Join as JoinMessage
-from common.messages import Rejoin
 from common.runtime.link import Link
+from serverproxy.net import control as server_control
 from serverproxy.net.control import Control
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import until
@@ -256,3 +259,58 @@ async def test_forty_nodes_come_back_each_once_and_the_stream_with_the_first(
     server.sent = 30
     server.push(30)
     await restarts.all_have(59)
+
+
+class Blackout:
+    """What the node's control links carry is lost, both ways; the data links are not touched."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.on = False
+        joined, heard, sent = Control.joined, Control.message, Link.send
+
+        def new_link(control: Control, link: Link, message: JoinMessage | Rejoin) -> None:
+            if not self.on:
+                joined(control, link, message)
+
+        def message(control: Control, link: Link, text: bytes) -> None:
+            if not self.on:
+                heard(control, link, text)
+
+        def send(link: Link, one: Message) -> None:
+            if not self.on or not isinstance(one, Candidates | Clock | Redirect | Serve | Standby):
+                sent(link, one)
+
+        monkeypatch.setattr(Control, "joined", new_link)
+        monkeypatch.setattr(Control, "message", message)
+        monkeypatch.setattr(Link, "send", send)
+        monkeypatch.setattr(client_control, "SILENT_AFTER", 1.0)
+        monkeypatch.setattr(server_control, "SILENT_AFTER", 1.0)
+        monkeypatch.setattr(client_control, "OFFER_WITHIN", 0.5)
+        monkeypatch.setattr(node_module, "REPORT_EVERY", 0.3)
+
+
+async def test_without_control_links_the_stream_goes_on(
+    restarts: Restarts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For longer than a node may be away; then all come back to the places that they have."""
+    blackout = Blackout(monkeypatch)
+    server = await restarts.start(repair_grace=1)
+    server.up()
+    play = server.play()
+    await restarts.add(8)
+    await restarts.settle()
+    before = {name(node): parents(node) for node in restarts.nodes}
+    blackout.on = True
+    members = server.channel.control.membership.members
+    await until(
+        lambda: all(member.away_since is not None for member in members.values()), 10, "all away"
+    )
+    await asyncio.sleep(3)
+    assert {name(node): parents(node) for node in restarts.nodes} == before
+    blackout.on = False
+    await restarts.settle()
+    play.cancel()
+    await restarts.all_have(server.sent - 1)
+    assert {name(node): parents(node) for node in restarts.nodes} == before
+    assert all(one.exact for one in restarts.viewers)
+    assert [node.stripes.rejoins for node in restarts.nodes if node.stripes] == [{}] * 8

@@ -57,7 +57,7 @@ class Restarted:
         self.trees.check(settled=False)
         return commands
 
-    def back(self, name: str, *, restarted: bool = True) -> list[Command]:
+    def back(self, name: str) -> list[Command]:
         """Let a node come back; the server proxy's own children have lost it."""
         serves, above = OLD[name]
         states = tuple(
@@ -72,7 +72,6 @@ class Restarted:
                 addresses=(f"{name}:1",),
                 max_children=None,
                 stripes=states,
-                restarted=restarted,
             )
         )
 
@@ -196,9 +195,7 @@ def test_a_node_with_more_children_than_its_slots_keeps_them() -> None:
         StripeState(S0, True, "a", ("p", "q", "r", "s"), 1),
         StripeState(S1, False, "a", (), 1),
     )
-    event = Rejoined(
-        node=NodeId("n"), addresses=("n:1",), max_children=None, stripes=states, restarted=True
-    )
+    event = Rejoined(node=NodeId("n"), addresses=("n:1",), max_children=None, stripes=states)
     assert offered(new.handle(event)).slots == 4
 
 
@@ -210,7 +207,6 @@ def test_where_a_node_was_reached_before_counts_while_it_is_dialled() -> None:
         max_children=None,
         stripes=(),
         reached=("n:1",),
-        restarted=True,
     )
     offer = offered(new.handle(event))
     assert (offer.addresses, offer.slots) == (("n:1",), 3)
