@@ -14,7 +14,8 @@ from common.messages import VERSION, Attach, Attached, Probe, ProbeReply, Redire
 from common.runtime.link import Idle, Link, connect
 
 LEAST_SILENCE = 0.5
-"""Seconds without data or heartbeat after which a parent's link is silent, at least."""
+"""Seconds without data or heartbeat after which a parent's link is silent, at least, besides its
+round trip: a segment that is lost and sent again takes about so long."""
 STRAINED_SILENCE = 1.5
 """The same where the node's own network is too slow: a second parent would make it worse."""
 STANDBY_SILENCE = 3.5
@@ -95,11 +96,10 @@ class ParentLink(Idle):
             if self._given_up:
                 link.abort("dropped")
                 return
-            self._link = link
+            self._link, self._began = link, self._loop.time()
             if self._request is not None:
                 link.send(self._request())
             else:
-                self._began = self._loop.time()
                 link.send(
                     Probe(version=VERSION, channel=self._owner.channel, group_key=self._group_key)
                 )
@@ -125,7 +125,7 @@ class ParentLink(Idle):
         if self.standby:
             return now - heard > STANDBY_SILENCE
         least = STRAINED_SILENCE if strained else LEAST_SILENCE
-        return now - heard > max(least, 4 * self.jitter + self.rtt)
+        return now - heard > max(least, 4 * self.jitter) + self.rtt
 
     def resume(self, seq: int) -> None:
         """Ask a standby to feed from `seq` on."""
@@ -188,6 +188,7 @@ class ParentLink(Idle):
                 self._owner.probed(self, reply, self.rtt)
             case Attached() as reply:
                 link.begin_frames()
+                self.rtt = self.rtt or self._loop.time() - self._began
                 self.is_attached = True
                 self.path = reply.path
                 self.newest = reply.newest
