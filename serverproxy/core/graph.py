@@ -163,6 +163,7 @@ class Graph(Links):
         self.yielding.pop(member, None)
         for stripe in self.stripes:
             self.touch(member, stripe)
+            self.stir(member, stripe)
         self.flush()
 
     def clear(self, member: Member) -> None:
@@ -171,6 +172,10 @@ class Graph(Links):
         del self.members[member.id]
         for stripe in self.stripes:
             del self.loose[stripe][member]
+            for backed in list(member.links[stripe].backs):
+                self.back(backed, stripe, None)
+            self.back(member, stripe, None)
+            self.restless[stripe].pop(member, None)
         self.burdened.pop(member, None)
 
     def yield_to(self, member: Member, stripe: Stripe | None) -> None:

@@ -4,6 +4,7 @@ from common.ids import Stripe
 from serverproxy.core.graph import Graph
 from serverproxy.core.remedies import idle_for
 from serverproxy.core.shelves import Member
+from serverproxy.core.standbys import is_legal
 
 
 class InvariantError(AssertionError):
@@ -47,6 +48,24 @@ def _check_graph(graph: Graph, stripe: Stripe) -> None:
         leaving = sum(child.links[stripe].up is not member for child in link.children)
         _require(leaving == link.leaving, f"1: {member.id} counts {link.leaving} leaving")
     _check_cycles(graph, stripe, known)
+    for member in graph.members.values():
+        _check_standby(graph, member, stripe, known)
+
+
+def _check_standby(graph: Graph, member: Member, stripe: Stripe, known: set[Member]) -> None:
+    """Links to standbys agree; who needs another one, since a tree has changed, is noted."""
+    link = member.links[stripe]
+    for backed in link.backs:
+        _require(backed.links[stripe].standby is member, f"1: {backed.id} has two standbys")
+    standby = link.standby
+    if standby is None:
+        return
+    _require(standby in known, f"1: a stranger stands by for {member.id}")
+    _require(member in standby.links[stripe].backs, f"1: {standby.id} backs {member.id}")
+    here = link.parent is not None and link.parent is link.up and not member.absent
+    legal = is_legal(graph, member, stripe, standby) or not here
+    noted = member in graph.restless[stripe]
+    _require(legal or noted, f"1: {standby.id} cannot stand by for {member.id}, unnoticed")
 
 
 def _below(member: Member, stripe: Stripe, side: str) -> dict[Member, None]:

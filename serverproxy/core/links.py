@@ -8,8 +8,13 @@ Rules
 3. `pending` is a node that hangs, in the end, under one which has not reported its parent yet.
 """
 
+from itertools import islice
+
 from common.ids import ROOT, NodeId, Stripe
 from serverproxy.core.shelves import Link, Member
+
+FAMILY = 8
+"""Of whose changes its relatives take note at most: nodes with more children are few."""
 
 
 class Links:
@@ -24,6 +29,8 @@ class Links:
         self.loose = tuple(dict[Member, None]() for _ in self.stripes)
         """Members that hang nowhere and are going nowhere."""
         self.dirty: dict[Member, None] = {self.root: None}
+        self.restless = tuple(dict[Member, None]() for _ in self.stripes)
+        """Members that perhaps need another standby."""
 
     def leaf_of(self, member: Member, stripe: Stripe, but: Member | None = None) -> Member | None:
         """Return a child that is a leaf in this stripe, there to stay, and can be handed over.
@@ -67,8 +74,12 @@ class Links:
         self._count_leaving(member, stripe, -1)
         up = link.up if parent is None and link.up is not link.parent else parent
         if link.parent is not None:
-            del link.parent.links[stripe].children[member]
+            family = link.parent.links[stripe].children
+            del family[member]
+            self.restless[stripe].update(islice(family.items(), FAMILY))
             self.touch(link.parent, stripe)
+        self.stir(member, stripe)
+        self.restless[stripe].update(islice(link.children.items(), FAMILY))
         link.parent = parent
         if parent is not None:
             parent.links[stripe].children[member] = None
@@ -118,9 +129,24 @@ class Links:
             depth = above.depth + 1 if above is not None and above.depth is not None else None
             pending = link.parent is None or above is None or above.pending
             if (depth, pending) != (link.depth, link.pending):
+                self.stir(member, stripe)
                 link.depth, link.pending = depth, pending
                 self.dirty[member] = None
                 stack.extend(link.down)
+
+    def stir(self, member: Member, stripe: Stripe) -> None:
+        """Note that `member` and those for whom it stands by may need another standby."""
+        self.restless[stripe][member] = None
+        self.restless[stripe].update(member.links[stripe].backs)
+
+    def back(self, member: Member, stripe: Stripe, standby: Member | None) -> None:
+        """Let `standby` stand by for `member`."""
+        link = member.links[stripe]
+        if link.standby is not None:
+            del link.standby.links[stripe].backs[member]
+        link.standby = standby
+        if standby is not None:
+            standby.links[stripe].backs[member] = None
 
     def touch(self, member: Member, stripe: Stripe) -> None:
         """Note that `member` has changed, and so perhaps whether it is its parent's leaf."""

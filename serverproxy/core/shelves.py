@@ -20,6 +20,10 @@ class Link:
     pending: bool = True
     shelved: tuple[int | None, ...] = ()
     """Its keys on `Shelves.all`, so that what has not changed costs nothing."""
+    standby: "Member | None" = None
+    """Its next parent, should this one be lost."""
+    backs: "dict[Member, None]" = field(default_factory=dict)
+    """Those for whom this member stands by."""
     displaces: "Member | None" = None
     """The leaf in whose place this member was put, until this member reports its parent."""
 
@@ -39,6 +43,11 @@ class Member:
     """The server proxy cannot talk to it: it is nobody's parent to be, and going nowhere."""
     yields: Stripe | None = None
     """The stripe that it is to serve as soon as its children have left."""
+
+    @property
+    def burden(self) -> int:
+        """For how many it stands by, over all stripes."""
+        return sum([len(link.backs) for link in self.links])
 
     @property
     def limit(self) -> int:

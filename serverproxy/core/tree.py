@@ -21,7 +21,7 @@ from serverproxy.core.invariants import InvariantError, check
 from serverproxy.core.placement import Candidate, Placement, Planner, Query
 from serverproxy.core.remedies import Move, Remedies, Remedy, ServeNow
 from serverproxy.core.shelves import Member
-from serverproxy.core.treeview import TreeView
+from serverproxy.core.standbys import Standbys
 
 __all__ = [
     "Candidate",
@@ -43,7 +43,7 @@ MAX_STRIPES = 2
 """Design, section 5: more is refused until an issue asks for it."""
 
 
-class Trees(TreeView):
+class Trees(Standbys):
     """All stripes of one channel; `check()` is the class invariant."""
 
     def __init__(
@@ -133,6 +133,7 @@ class Trees(TreeView):
             if absent:
                 graph.release(member, stripe)
             graph.touch(member, stripe)
+            graph.stir(member, stripe)
         graph.flush()
 
     def join(self, node: NodeId) -> dict[Stripe, Placement] | None:

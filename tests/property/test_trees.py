@@ -188,6 +188,25 @@ class LateReports(RuleBasedStateMachine):
             if isinstance(remedy, Move):
                 self.moves[remedy.node, remedy.stripe] = remedy
 
+    @precondition(lambda self: self.overlay.slots)
+    @rule(data=st.data(), absent=st.booleans())
+    def come_and_go(self, data: st.DataObject, absent: bool) -> None:
+        node = data.draw(st.sampled_from(sorted(self.overlay.slots)))
+        self.trees.absent(node, absent=absent)
+
+    @rule(limit=st.sampled_from([1, 3, 200]))
+    def stand_by(self, limit: int) -> None:
+        """Whoever needs another standby gets it; the rules hold for it then."""
+        for node, stripe in self.trees.stale_standbys(limit):
+            standby = self.trees.standby(node, stripe)
+            self.trees.hold_standby(node, stripe, standby)
+            if standby is not None and standby != ROOT:
+                siblings = self.trees.children(self.trees.path(node, stripe)[-2], stripe)
+                others = [n for n in siblings if n != node]
+                assert standby not in [self.trees.standby_held(n, stripe) for n in others]
+        if limit > 4 * len(self.trees):
+            assert not self.trees.stale_standbys(limit)
+
     @invariant()
     def holds(self) -> None:
         self.trees.check(settled=self.prompt)
@@ -195,6 +214,7 @@ class LateReports(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let all be said and done: then the five invariants hold, and the trees are true."""
         self.reports.clear()
+        self.all_come_back()
         for _ in range(60):
             self.say_everything()
             for place in [*self.moves]:
@@ -215,6 +235,10 @@ class LateReports(RuleBasedStateMachine):
         for node in self.overlay.slots:
             for stripe in STRIPES:
                 assert self.trees.parent(node, stripe) == self.overlay.parent.get((node, stripe))
+
+    def all_come_back(self) -> None:
+        for node in self.overlay.slots:
+            self.trees.absent(node, absent=False)
 
     def end_excess(self) -> None:
         """No remedy was found in time: who has children above its limit lets them go."""
