@@ -248,18 +248,6 @@ class ParentSearch(Seeking):
             return []
         return self.failed(stripe, node, now)
 
-    def served(self, now: float, *, answers: bool) -> None:
-        """Note whether the server proxy answers: while it does not, all may be starved by that."""
-        if answers and not self._served:
-            for state in self._states:
-                state.starved_since = None if state.starved_since is None else now
-        self._served = answers
-
-    def begin_anew(self) -> None:
-        """Forget who was asked in vain: the server proxy is another process."""
-        for state in self._states:
-            state.tried, state.unanswered = [], False
-
     def ask_again(self, newest: Sequence[int], now: float) -> list[Command]:
         """Report every stripe without a parent and without a search: the control link is up."""
         return [

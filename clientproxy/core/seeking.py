@@ -36,6 +36,19 @@ class Seeking:
         self.standbys = Standbys(stripes, self.way_in)
         self._served = True
 
+    def served(self, now: float, *, answers: bool) -> None:
+        """Note whether the server proxy answers: while it does not, all may be starved by that."""
+        if answers and not self._served:
+            for state in self._states:
+                state.starved_since = None if state.starved_since is None else now
+        self._served = answers
+
+    def begin_anew(self, now: float) -> None:
+        """Forget who was asked in vain, and wishes: the server proxy is another process."""
+        for stripe, state in enumerate(self._states):
+            state.tried, state.unanswered = [], False
+            self.standbys.wish(Stripe(stripe), (), now)
+
     def _state(self, stripe: Stripe) -> StripeSearch:
         if stripe >= len(self._states):
             raise BadMessageError(f"stripe {stripe} of a channel that has {len(self._states)}")

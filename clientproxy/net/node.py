@@ -206,7 +206,7 @@ class Node:
             extra = {"channel": self.channel, "node": offer.node}
             log.info("the server proxy was restarted: this node keeps its place", extra=extra)
             self.feed.server_restarted(offer.instance)
-            stripes.uplink.search.begin_anew()
+            stripes.uplink.search.begin_anew(self._loop.time())
         stripes.uplink.links.rekey(offer.group_key)
         stripes.offer, self.source_up = offer, offer.source_up
         clock = offer.clock

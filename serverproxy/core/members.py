@@ -120,6 +120,8 @@ class Member:
     away_since: float | None = None
     named_at: float = float("-inf")
     """When a node that is here last named it as its parent or child."""
+    standbys: dict[Stripe, NodeId | None] = field(default_factory=dict)
+    """Whom it was told to hold ready; None: whom the path of its parent says."""
     placeholder: bool = False
     """Known only by name: a child says that it hangs there."""
 

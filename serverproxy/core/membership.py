@@ -12,7 +12,7 @@ Rules
 
 from collections.abc import Iterable
 
-from common.fields import Candidate, StripeCandidates
+from common.fields import StripeCandidates
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import (
     AttachedReport,
@@ -26,6 +26,7 @@ from common.messages import (
     Report,
     Serve,
 )
+from serverproxy.core.directory import Directory
 from serverproxy.core.members import (
     Command,
     ControlLost,
@@ -41,7 +42,6 @@ from serverproxy.core.members import (
     Unreached,
     slots_of,
 )
-from serverproxy.core.roster import Roster
 from serverproxy.core.tree import Move, Placement, ServeNow, Trees
 
 ASK_AGAIN = 0.3
@@ -52,10 +52,11 @@ MAX_ASKED = 5
 """Times that a node is asked to make the same move."""
 
 
-class Membership(Roster):
+class Membership(Directory):
     """All nodes of one channel and their trees."""
 
     settle_every = SETTLE_EVERY
+    names_standbys = True
 
     def __init__(self, trees: Trees, *, stripes: int, away_grace: float) -> None:
         """Start with nobody."""
@@ -119,7 +120,7 @@ class Membership(Roster):
             return [Refuse(node, "full", "no slot is free for you now", 2.0)]
         self.members[node] = Member(event.addresses, event.max_children)
         self.stats.joins["ok"] += 1
-        parents = tuple(self._candidates(s, placements[s]) for s in sorted(placements))
+        parents = tuple(self.candidates(s, placements[s]) for s in sorted(placements))
         return [
             MakeOffer(node, self.trees.serves(node), slots, event.addresses, parents),
             *self._placed(placements.values()),
@@ -149,6 +150,8 @@ class Membership(Roster):
                         parents.append(one.message.parents)
                     else:
                         commands.append(one)
+        for stripe, standby in self.members[node].standbys.items():
+            commands.append(self.standby(node, stripe, standby))
         addresses, serve = self.members[node].addresses, self.trees.serves(node)
         return [MakeOffer(node, serve, slots, addresses, tuple(parents)), *commands]
 
@@ -207,7 +210,7 @@ class Membership(Roster):
         if placement is None:
             nobody = StripeCandidates(stripe, ())
             return [Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
-        parents = self._candidates(stripe, placement)
+        parents = self.candidates(stripe, placement)
         return [Send(node, Candidates(parents=parents)), *self._placed([placement])]
 
     def _child_lost(self, node: NodeId, stripe: Stripe, child: NodeId) -> list[Command]:
@@ -243,16 +246,6 @@ class Membership(Roster):
 
     # --- inside
 
-    def _candidates(self, stripe: Stripe, placement: Placement) -> StripeCandidates:
-        known = []
-        for one in placement.candidates:
-            free = one.displaced is None
-            if one.parent == ROOT:
-                known.append(Candidate(ROOT, (), 0.0, available=free))
-            elif (member := self.members.get(one.parent)) is not None:
-                known.append(Candidate(one.parent, member.addresses, member.delay, available=free))
-        return StripeCandidates(stripe, tuple(known))
-
     def _placed(self, placements: Iterable[Placement]) -> list[Command]:
         """Tell those who serve another stripe from now on, to make room."""
         return [self._serve(one.serve) for one in placements if one.serve is not None]
@@ -264,7 +257,7 @@ class Membership(Roster):
 
     def _settle(self) -> list[Command]:
         """Say what the trees owe; a move that does not happen is planned anew."""
-        commands: list[Command] = []
+        commands = self.standbys(self._now) if self.names_standbys else []
         asked = {}
         for remedy in self.trees.remedies():
             match remedy:
@@ -277,7 +270,7 @@ class Membership(Roster):
                         del asked[key]
                         self.trees.release(*key)
                         continue
-                    targets = self._candidates(remedy.stripe, placement).candidates
+                    targets = self.candidates(remedy.stripe, placement).candidates
                     redirect = Redirect(stripe=remedy.stripe, parent=source, targets=targets)
                     commands.append(Send(node, redirect))
         self._asked = asked

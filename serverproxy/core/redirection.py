@@ -26,6 +26,7 @@ class RedirectMembership(Membership):
         """Start with nobody. `trees` were made with `follow=True`."""
         super().__init__(trees, stripes=stripes, away_grace=away_grace)
         self.settle_every = away_grace / 2
+        self.names_standbys = False
 
     def _first_places(self, node: NodeId) -> dict[Stripe, Placement] | None:
         stripes = (Stripe(number) for number in range(self._stripes))

@@ -50,7 +50,7 @@ class Roster:
     def attached(self, node: NodeId, stripe: Stripe, parent: NodeId, now: float) -> None:
         """Note what a node says of its parent."""
         before = self.trees.parent(node, stripe)
-        if before == parent or (parent != ROOT and not self._known(parent, now)):
+        if before == parent or (parent != ROOT and not self._named(parent, now)):
             return
         # Before: a parent above its slots would be expected to hand a child over.
         self._fit(parent, one_more=True)
@@ -173,7 +173,7 @@ class Roster:
 
     # --- placeholders
 
-    def _known(self, node: NodeId, now: float) -> bool:
+    def _named(self, node: NodeId, now: float) -> bool:
         """Whether a parent is known; one that is not becomes a placeholder."""
         if node in self.members:
             return True
