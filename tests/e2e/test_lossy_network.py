@@ -49,5 +49,5 @@ def test_delay_jitter_loss_and_kills_leave_all_but_whole(tmp_path: Path) -> None
             stage.run(kill, KILLS, EVERY)
             outcome = stage.judge()
             print(f"lossy network: {outcome}; least share delivered {outcome.least_share:.6f}")
-            assert outcome.least_share >= DELIVERED, str(outcome)
+            assert outcome.least_share >= DELIVERED, "\n".join([str(outcome), *outcome.faults])
             assert outcome.packets > 100 * EVERY * KILLS * half

@@ -111,7 +111,7 @@ class Outcome:
     lost: int = 0
     """As the client proxies count that live, relays and viewers."""
     least_share: float = 1.0
-    """Of the packets that any viewer had to get, so many it got."""
+    """Of the packets that any viewer, or relay that lives, had to get, so many it got."""
 
     def check(self) -> None:
         """Fail unless every player got every packet, bit for bit."""
@@ -324,10 +324,13 @@ class FaultStage:
             outcome.source_stalls.append(stall(direct, strike.at))
             outcome.stalls += [stall(one, strike.at) for one in captures]
         for member in self.members:
-            lost = member.client.metrics().total("stripecast_packets_lost_total")
+            scrape = member.client.metrics()
+            delivered = scrape.total("stripecast_packets_delivered_total")
+            lost = scrape.total("stripecast_packets_lost_total")
             outcome.lost += int(lost)
+            outcome.least_share = min(outcome.least_share, delivered / (delivered + lost))
             if lost:
-                outcome.faults.append(f"{member.node}, {member.client}, lost {lost}")
+                outcome.faults.append(f"{member.node}, {member.client}, lost {lost:.0f}")
         return outcome
 
 
