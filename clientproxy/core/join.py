@@ -26,6 +26,7 @@ from clientproxy.core.joining import (
     Command,
     Drop,
     LeaveParent,
+    Release,
     Tell,
 )
 from clientproxy.core.seeking import Seeking, refused
@@ -49,7 +50,7 @@ class ParentSearch(Seeking):
     def why_not(self) -> str | None:
         """Return why a stripe has no parent, if all were asked in vain; None: there is hope."""
         for stripe, state in enumerate(self._states):
-            if state.hopeless and state.parent is None:
+            if state.in_vain and state.parent is None:
                 said = "; ".join(f"{node}: {why}" for node, why in state.refusals.items())
                 return f"no parent in stripe {stripe} ({said or 'nobody was named'})"
         return None
@@ -70,8 +71,11 @@ class ParentSearch(Seeking):
             return []
         if all(one.node in state.tried for one in candidates):
             state.ask_at = now + max(0.05, retry_after)
-            state.tried.clear()
-            state.hopeless = True
+            state.in_vain += 1
+            # The parent that was lost holds a slot, perhaps for nothing: each second time whoever
+            # is asked hears that nobody need be sent to it.
+            dead = state.lost if self.way_in.redirect and state.in_vain % 2 else None
+            state.tried = [] if dead is None else [dead]
             return []
         state.ask_at = None
         return self._begin(stripe, candidates, now)
@@ -122,7 +126,13 @@ class ParentSearch(Seeking):
         seek = state.seek
         if seek is None or seek.asked is None or seek.asked.node != node:
             return []
+        known, asked = {*state.tried, state.parent}, seek.asked
         seek.asked = None
+        if self.standbys.held(stripe) == node and all(one.node in known for one in targets):
+            # RESUME cannot say where this node has been: Attach can.
+            self.standbys.taken(stripe, node)
+            seek.answered[node] = (0.0, 0, asked)
+            return [Release(stripe, node), *self._choose(stripe, now)]
         state.tried.append(node)
         refused(state, node, "sends on to " + ", ".join(one.node for one in targets))
         seek.redirects += 1
@@ -158,7 +168,7 @@ class ParentSearch(Seeking):
         state.seek, state.parent = None, node
         state.tried, state.orphan, state.lost, state.passed = [], False, None, 0
         state.suspect, state.ask_at, state.starved_since = False, None, None
-        state.hopeless = False
+        state.in_vain = 0
         state.refusals.clear()
         report = AttachedReport(stripe=stripe, parent=node, first=first, lost=lost, reason=reason)
         return [*commands, Tell(report)]

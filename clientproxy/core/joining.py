@@ -129,6 +129,6 @@ class StripeSearch:
     """The server proxy was asked and has not answered."""
     refusals: dict[NodeId, str] = field(default_factory=dict)
     """Why the last `MAX_REDIRECTS` of those that were asked did not become the parent."""
-    hopeless: bool = False
-    """All were asked in vain, and the server proxy knew nobody else."""
+    in_vain: int = 0
+    """Times that all were asked in vain, and the server proxy knew nobody else."""
     starved_since: float | None = None

@@ -3,7 +3,16 @@
 import pytest
 
 from clientproxy.core.join import ParentSearch
-from clientproxy.core.joining import ANSWER_WAIT, PROBE_WAIT, Ask, Hold, Probe, Resume, Tell
+from clientproxy.core.joining import (
+    ANSWER_WAIT,
+    PROBE_WAIT,
+    Ask,
+    Hold,
+    Probe,
+    Release,
+    Resume,
+    Tell,
+)
 from clientproxy.core.standby import HOLD_AFTER
 from common.fields import MAX_REDIRECTS, Candidate, DeletePolicyName, LostReason, PathEntry
 from common.ids import ROOT, NodeId, Stripe
@@ -186,3 +195,31 @@ def test_without_a_standby_an_orphan_goes_there_by_itself_and_asks_then(
 def test_who_lost_the_server_proxy_itself_asks_it_again() -> None:
     search = under("grandfather")
     assert search.ended(S0, ROOT, "closed", 1000, 1.0) == [lost(ROOT, parent=ROOT)]
+
+
+def test_a_standby_that_knows_nobody_but_the_parent_that_is_lost_is_asked_once_more() -> None:
+    """RESUME cannot say where the node comes from, Attach can."""
+    search = under("grandfather", "a", "p")
+    search.expire(NEWEST, HOLD_AFTER)
+    search.path_told(S0, A, (entry(ROOT), entry("a")), HOLD_AFTER)
+    assert search.ended(S0, P, "closed", 1000, 1.0) == [Resume(S0, A)]
+    again = Ask(S0, above("a"), True, (P,))
+    assert search.sent_on(S0, A, [node("p")], 1.0) == [Release(S0, A), again]
+    assert search.sent_on(S0, A, [node("p")], 1.0) == []
+    assert search.expire(NEWEST, 1.0)[-1] == lost("p", "a", parent=P)
+
+
+def test_each_second_time_in_vain_nobody_need_name_the_parent_that_was_lost() -> None:
+    """It may hold the slot of its parent for nothing; or be the only one with a slot."""
+    search, now = under("root", "p"), 1.0
+    search.expire(NEWEST, HOLD_AFTER)
+    search.standby_lost(S0, NodeId(ROOT), HOLD_AFTER)
+    search.ended(S0, P, "closed", 1000, now)
+    visited: list[tuple[NodeId, ...]] = []
+    for _ in range(4):
+        search.failed(S0, NodeId(ROOT), now, "full")
+        search.expire(NEWEST, now)
+        search.candidates(S0, [], 0.3, now)
+        now += 0.3
+        visited += [one.visited for one in search.expire(NEWEST, now) if isinstance(one, Ask)]
+    assert visited == [(P,), (), (P,), ()]
