@@ -1,5 +1,6 @@
 """The server proxy is killed and started again under ten viewers (Z33, S38)."""
 
+import signal
 import time
 from pathlib import Path
 
@@ -75,4 +76,26 @@ def test_every_player_goes_on_by_itself(tmp_path: Path) -> None:
             verdict = compare(source.sent, recorder.result().path, least=100)
             for track in verdict.tracks.values():
                 assert track.unknown + track.repeated + track.reordered <= 1, str(verdict)
+        fleet.assert_nothing_lost()
+
+
+def test_while_it_is_stopped_nobody_leaves_and_then_nothing_is_missing(tmp_path: Path) -> None:
+    """SIGSTOP, for longer than a node waits for a starved parent, then SIGCONT: all is there."""
+    away = long(6, 15)
+    with GstSource(tmp_path) as source, Fleet(tmp_path, source.url, TEN) as fleet:
+        fleet.settle()
+        recorders = [
+            FfmpegRecorder(client.url(CHANNEL), tmp_path, away + 8) for client in fleet.clients
+        ]
+        for client in fleet.clients:
+            client.wait_metric("stripecast_players", 1)
+        source.expect_sent(50)
+        before = {fleet.node(client): fleet.parents(client) for client in fleet.clients}
+        fleet.server.send(signal.SIGSTOP)
+        time.sleep(away)
+        fleet.server.send(signal.SIGCONT)
+        fleet.settle()
+        assert {fleet.node(client): fleet.parents(client) for client in fleet.clients} == before
+        for recorder in recorders:
+            compare(source.sent, recorder.result().path, least=150).check()
         fleet.assert_nothing_lost()

@@ -37,6 +37,7 @@ _REPORT_INTERVAL = 5.0
 _MOST_KEEP_ALIVE_INTERVAL = 25.0
 _TEARDOWN_TIMEOUT = 1.0
 _TICK = 0.25
+_HELD_UP = 1.0
 
 
 @dataclass(slots=True)
@@ -212,11 +213,14 @@ class Pull:
 
     async def _watch(self) -> str:
         """Wait for the end of the pull; send reports meanwhile."""
-        began = self._loop.time()
+        began = looked = self._loop.time()
         report_at = began + _REPORT_INTERVAL / 2
         while not self._ended.done():
             await asyncio.wait([self._ended], timeout=_TICK)
             now = self._loop.time()
+            if now - looked > _HELD_UP:
+                began = now  # what came while this process was stopped is still to be read
+            looked = now
             if now >= report_at:
                 report_at = now + _REPORT_INTERVAL
                 self._report()
@@ -230,7 +234,7 @@ class Pull:
         times = [receiver.last_rtp for receiver in receivers if receiver.last_rtp is not None]
         if all(receiver.said_bye for receiver in receivers):
             self._end("the source said goodbye (RTCP BYE)")
-        elif now - max(times, default=began) > self._target.timeout:
+        elif now - max([*times, began]) > self._target.timeout:
             if not times and not self._ended.done():
                 way = "TCP" if self._target.tcp else "UDP"
                 raise NoMediaError(
