@@ -42,6 +42,11 @@ class ParentSearch(Seeking):
         """Return the current parent."""
         return self._states[stripe].parent
 
+    def on_the_way(self, stripe: Stripe) -> bool:
+        """Return whether there is a parent, but another is looked for: it sent the node on."""
+        state = self._states[stripe]
+        return state.parent is not None and state.seek is not None
+
     @property
     def attached(self) -> bool:
         """Whether every stripe has a parent."""

@@ -231,7 +231,7 @@ class Uplink:
     def _parent_lost(self, link: ParentLink, reason: LostReason) -> None:
         self._membership.parent_lost(link.stripe, link.node, reason)
         delete = self.search.way_in.delete
-        if delete.everyone:
+        if delete.everyone and not self.search.on_the_way(link.stripe):
             self._membership.pass_on(link.stripe, delete.targets(link.path))
 
     def ended(self, link: ParentLink, reason: LostReason) -> None:

@@ -6,7 +6,8 @@ Rules
    children and their policies make of it, the trees learn from the reports.
 2. Who has asked there in vain asks the directory: it is placed like anybody else, or told to ask
    again. A walk ends in vain at a node that has neither a slot nor a child to name.
-3. Nobody is moved but out of what is illegal (more children than slots, children in a stripe that
+3. No standby is named: it is whom the delete policy says, and the nodes know who that is.
+4. Nobody is moved but out of what is illegal (more children than slots, children in a stripe that
    is not one's own), and only where the nodes have not ended it by themselves within the grace.
 """
 
@@ -21,6 +22,8 @@ from serverproxy.core.tree import Placement, Trees
 
 class RedirectMembership(Membership):
     """All nodes of one channel, and the trees that they build (SpreadIt)."""
+
+    names_standbys = False
 
     def __init__(self, trees: Trees, *, stripes: int, away_grace: float) -> None:
         """Start with nobody. `trees` were made with `follow=True`."""
