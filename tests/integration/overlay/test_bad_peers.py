@@ -8,7 +8,7 @@ import pytest
 
 from clientproxy.net.node import Node
 from common.codec import encode_body, encode_message
-from common.fields import EndFrame
+from common.fields import EndFrame, StripeState
 from common.frame import FrameType, Heartbeat, Packet, encode, encode_control
 from common.ids import Address
 from common.messages import (
@@ -21,6 +21,7 @@ from common.messages import (
     Rejoin,
 )
 from common.runtime import link as runtime_link
+from serverproxy.core.numbering import MARGIN
 from tests.integration.overlay.conftest import Join as JoinNode
 from tests.support.overlay import until
 from tests.support.synthetic import SyntheticServer, Viewer, synthetic
@@ -248,24 +249,69 @@ async def test_frames_on_a_control_link_end_it(
     assert here == [target.node.stripes.offer.node]
 
 
+async def offered_to(target: Target, message: Rejoin, within: float) -> str:
+    """Return the node id of the Offer that answers a Rejoin; the node leaves again."""
+    reader, writer = await asyncio.open_connection(*target.ports["server"])
+    writer.write(encode_message(message))
+    async with asyncio.timeout(within):
+        length = int(await reader.readexactly(6))
+        offer = json.loads(await reader.readexactly(length))
+    writer.write(encode_message(Leave()))
+    writer.close()
+    await writer.wait_closed()
+    return str(offer["node"])
+
+
+def returning(node: str, instance: int, *newest: int, nonce: str = "x") -> Rejoin:
+    states = (StripeState(stripe, False, None, (), one) for stripe, one in enumerate(newest))
+    return Rejoin(
+        join=Join(version=VERSION, channel="cam", port=1, nonce=nonce, sent_us=1),
+        node=node,
+        instance=instance,
+        stripes=tuple(states),
+        players=0,
+        group_key="an old key",
+    )
+
+
 @pytest.mark.parametrize("node", ["root", "n7", "stranger"])
 async def test_who_comes_back_under_a_name_that_nobody_gave_is_a_newcomer(
     target: Target, node: str, seconds: Callable[[float], float]
 ) -> None:
     """A later node could be given it, or it is the server proxy's own."""
-    message = Rejoin(
-        join=Join(version=VERSION, channel="cam", port=1, nonce="x", sent_us=1),
-        node=node,
-        instance=target.instance,
-        stripes=(),
-        players=0,
+    message = returning(node, target.instance, 0, 0)
+    assert (await offered_to(target, message, seconds(20))).startswith("n2-")
+
+
+@pytest.mark.parametrize(
+    ("node", "newest"),
+    [("root", (0, 0)), ("n7-old", (0,)), ("n7-old", (2**62, 0)), ("n7-old", (0, 0, 0))],
+    ids=["the server proxy", "fewer stripes", "numbers from nowhere", "more stripes"],
+)
+async def test_who_cannot_go_on_after_a_restart_begins_afresh(
+    target: Target, node: str, newest: tuple[int, ...], seconds: Callable[[float], float]
+) -> None:
+    before = target.server.channel.feed.numbering.next
+    message = returning(node, target.instance - 1, *newest)
+    assert (await offered_to(target, message, seconds(20))).startswith("n2-")
+    assert target.server.channel.feed.numbering.next < before + MARGIN
+    assert not target.server.channel.feed.accepts("an old key")
+
+
+async def test_of_two_that_claim_the_same_id_the_first_has_it(
+    target: Target, seconds: Callable[[float], float]
+) -> None:
+    """And the key that its neighbours know is good from then on, beside the present one."""
+    mine = returning("n7-old", target.instance - 1, 0, 0, nonce="mine")
+    assert await offered_to(target, mine, seconds(20)) == "n7-old"
+    feed, stripes = target.server.channel.feed, target.node.stripes
+    assert feed.group_key == "an old key"
+    assert stripes is not None
+    await until(
+        lambda: target.node.joined and stripes.offer.group_key == "an old key",
+        seconds(20),
+        "who was here before has learnt the key",
     )
-    reader, writer = await asyncio.open_connection(*target.ports["server"])
-    writer.write(encode_message(message))
-    async with asyncio.timeout(seconds(20)):
-        await reader.readexactly(6)
-        text = await reader.readuntil(b'"serve"')
-    assert b'"node":"n2-' in text
-    writer.write(encode_message(Leave()))
-    writer.close()
-    await writer.wait_closed()
+    assert stripes.accepts("an old key")
+    theirs = returning("n7-old", target.instance - 1, 0, 0, nonce="theirs")
+    assert (await offered_to(target, theirs, seconds(20))).startswith("n2-")

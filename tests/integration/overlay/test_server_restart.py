@@ -34,6 +34,11 @@ def name(node: Node) -> NodeId:
     return NodeId(node.stripes.offer.node)
 
 
+def key(node: Node) -> str:
+    assert node.stripes is not None
+    return node.stripes.offer.group_key
+
+
 def told(server: SyntheticServer, node: Node) -> Parents:
     trees = server.channel.control.membership.trees
     if name(node) not in trees:
@@ -140,11 +145,30 @@ async def test_who_joins_the_new_process_first_takes_nobodys_id_or_place(
     await restarts.settle()
     assert {name(node) for node in restarts.nodes} == before
     restarts.nodes += early
+    await until(lambda: len({key(node) for node in restarts.nodes}) == 1, 20, "all know one key")
     restarts.viewers += [Viewer(node) for node in early]
     await restarts.settle()
     server.sent = 30
     server.push(30)
     await restarts.all_have(59)
+
+
+async def test_with_another_number_of_stripes_all_begin_afresh(restarts: Restarts) -> None:
+    """The players stay: the codecs are the same."""
+    server = await restarts.start()
+    server.up()
+    server.push(30)
+    await restarts.add(4)
+    await restarts.all_have(29)
+    before = {name(node) for node in restarts.nodes}
+    await server.kill()
+    server = await restarts.start(stripes=1)
+    server.up()
+    server.sent = 40
+    server.push(20)
+    await restarts.all_have(59)
+    assert not before & {name(node) for node in restarts.nodes}
+    assert [(one.restarts, one.end) for one in restarts.viewers] == [(1, None)] * 4
 
 
 async def test_other_codecs_after_the_restart_end_the_players(restarts: Restarts) -> None:
