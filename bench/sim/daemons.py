@@ -7,10 +7,13 @@ parents, logs, merge. Left out are HTTP, RTSP and the source; a `Meter` takes th
 import asyncio
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bench.sim.network import Host, HostLoop
+from bench.sim.hostloop import HostLoop
+from bench.sim.hosts import Host
 from bench.sim.watch import Meter
 from clientproxy.config import ClientConfig
+from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.node import TICK, Node
 from common.fields import Track
@@ -22,11 +25,15 @@ from serverproxy.core.events import SourceDescription, SourcePacket
 from serverproxy.net.channel import Channel
 from serverproxy.net.first import FirstMessage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CHANNEL = "cam"
 SERVER = Address("10.255.255.254", 7854)
 EPOCH_US = 1_700_000_000_000_000
 """Group clock when the simulation begins."""
 H264 = Track(0, "video", "H264", 90_000, 96)
+H265 = Track(0, "video", "H265", 90_000, 96)
 RTP = struct.Struct("!BBHII")
 
 
@@ -55,6 +62,8 @@ class ServerHost:
         """Time and sequence number of each packet of the source."""
         config = ChannelConfig.model_validate({"source": "rtsp://127.0.0.1/none", **settings})
         self._tasks, self._loop = Tasks(), loop
+        self._playing: asyncio.Task[None] | None = None
+        self.before_tick: Callable[[], object] = lambda: None
         instance_us = EPOCH_US + int(loop.time() * 1e6)
         self.channel = Channel(CHANNEL, config, self._tasks, instance_us=instance_us)
         channels = {CHANNEL: self.channel}
@@ -65,13 +74,20 @@ class ServerHost:
         await self._listener.start(SERVER)
         while True:
             await asyncio.sleep(TICK)
+            self.before_tick()
             self.channel.control.tick()
             self.channel.feed.downlink.tick(TICK)
 
-    def play(self, source: Source) -> None:
-        """Begin to send."""
-        self.channel.feed.source_up(SourceDescription("v=0\r\n", (H264,)))
-        self._tasks.spawn(self._play(source), name="source")
+    def play(self, source: Source, track: Track = H264) -> None:
+        """Begin to send, or begin anew."""
+        self.channel.feed.source_up(SourceDescription("v=0\r\n", (track,)))
+        self._playing = self._tasks.spawn(self._play(source), name="source")
+
+    def pause(self, reason: str) -> None:
+        """Send nothing more: the source is gone."""
+        if self._playing is not None:
+            self._playing.cancel()
+        self.channel.feed.source_down(reason)
 
     async def _play(self, source: Source) -> None:
         while True:
@@ -112,6 +128,8 @@ class ClientHost:
         self.channels.nodes[CHANNEL, SERVER] = self.node
         self.meter = Meter(loop, EPOCH_US)
         self.node.feed.add_viewer(self.meter)
+        self.opened: int | None = None
+        """What the player was told that `open` stands for."""
         self.parents_after: float | None = None
         """Seconds until every stripe had a parent."""
         self._tasks.spawn(self._start(), name="start")
@@ -119,6 +137,18 @@ class ClientHost:
     async def _start(self) -> None:
         await self._listener.start(self.channels.overlay)
         await self.node.run()
+
+    def open(self) -> None:
+        """Let a player ask for the channel; `opened` is the RTSP status that it gets."""
+        self._tasks.spawn(self._open(), name="player")
+
+    async def _open(self) -> None:
+        try:
+            await self.channels.open(CHANNEL, None)
+        except ChannelUnavailableError as error:
+            self.opened = error.status
+        else:
+            self.opened = 200
 
     async def leave(self) -> None:
         """End in good order, as SIGTERM does."""

@@ -20,6 +20,18 @@ OWNER: ContextVar[str] = ContextVar("OWNER", default="")
 """Name of the host whose code runs; empty: the simulation itself."""
 
 
+MOST_AT_ONCE = 200_000
+"""Calls without time passing beyond which somebody runs in a circle."""
+
+
+RESOLUTION = 1e-9
+"""Who waits for less waits for so many seconds: a real clock moves too."""
+
+
+class CircleError(RuntimeError):
+    """Time stands still: somebody has set a timer in the past again and again."""
+
+
 class _Call(asyncio.TimerHandle):
     """Something that is to be done at a time."""
 
@@ -73,6 +85,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.failures: list[str] = []
         """What went wrong in calls; a simulation that is right has none."""
         self._now = 0.0
+        self._since = 0
+        """`events` when time last moved."""
         self._count = 0
         self._heap: list[tuple[float, int, _Call]] = []
         self._soon: deque[_Call] = deque()
@@ -112,7 +126,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        later = max(delay, RESOLUTION)
+        return self.call_at(self._now + later, callback, *args, context=context)
 
     def call_exception_handler(self, context: Mapping[str, object]) -> None:
         message = str(context.get("message"))
@@ -131,7 +146,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 if not self._heap or self._heap[0][0] > end:
                     break
                 when, _, call = heappop(self._heap)
-                self._now = max(self._now, when)
+                if when > self._now:
+                    self._now, self._since = when, self.events
+                elif self.events > self._since + MOST_AT_ONCE:
+                    raise CircleError(f"at {self._now} somebody runs in a circle: {call}")
                 self._make(call)
             self._now = end
         finally:

@@ -16,14 +16,11 @@ Rules
 import asyncio
 import random
 from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Final
 
-from bench.sim.loop import OWNER, VirtualLoop
+from bench.sim.hosts import End, Host
+from bench.sim.loop import VirtualLoop
 
-KERNEL_BYTES: Final = 128 << 10
-"""Bytes of one direction that the kernels take before the writer is told to wait."""
 LEAST_RETRANSMISSION = 0.2
 """Seconds before TCP sends a lost segment again, at least (RFC 6298 as Linux has it)."""
 USER_TIMEOUT = 10.0
@@ -45,121 +42,6 @@ class Weather:
     """Seconds that a segment may take longer."""
     loss: float = 0.0
     """Share of the segments that are lost once."""
-
-
-def is_message(data: bytes | bytearray | memoryview) -> bool:
-    """Whether a control message begins here: five digits and a newline (design, section 4)."""
-    return bytes(data[5:6]) == b"\n" and bytes(data[:5]).isdigit()
-
-
-class Host:
-    """A computer with one daemon."""
-
-    def __init__(self, loop: VirtualLoop, name: str, ip: str, access: float) -> None:
-        self.name, self.ip, self.access = name, ip, access
-        self.counted = False
-        """Control messages to and from it are counted in `messages`."""
-        self.messages = 0
-        self.listener: Callable[[], asyncio.BaseProtocol] | None = None
-        self.reachable = True
-        """Others can connect to it (no NAT)."""
-        self.rate: float | None = None
-        """Bytes a second that it can send; None: any number."""
-        self.busy_until = 0.0
-        self.ends: dict[End, None] = {}
-        self.state = "up"
-        """`up`, `stopped`, `killed` or `vanished`."""
-        self.context = copy_context()
-        self.context.run(OWNER.set, name)
-        self._loop = loop
-
-    @property
-    def is_there(self) -> bool:
-        """Its kernel answers."""
-        return self.state in {"up", "stopped"}
-
-    def run(self, do: Callable[[], object]) -> None:
-        """Run the daemon's code as soon as the loop runs."""
-        self._loop.call_soon(do, context=self.context)
-
-
-class End(asyncio.Transport):
-    """One side of a connection."""
-
-    peer: "End"
-
-    def __init__(self, network: "Network", host: Host, ports: tuple[int, int], far: Host) -> None:
-        super().__init__({"sockname": (host.ip, ports[0]), "peername": (far.ip, ports[1])})
-        self.protocol: asyncio.Protocol = asyncio.Protocol()
-        self.host, self.held_since = host, 0.0
-        self.arrives_at = 0.0
-        """Arrival time of what was sent last."""
-        self.held: list[bytes | None] | None = None
-        """What waits for a cut to be mended; None at the end of the list: the end of the link."""
-        self.ended = False
-        self._network, self._unread, self._paused = network, 0, False
-
-    # --- asyncio.Transport
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self.ended:
-            return
-        self._unread += len(data)
-        if self.host.counted and is_message(data):
-            self.host.messages += 1
-        self._network.carry(self, bytes(data))
-        if self._unread > KERNEL_BYTES and not self._paused:
-            self._paused = True
-            self.protocol.pause_writing()
-
-    def close(self) -> None:
-        if not self.ended:
-            self._network.carry(self, None)
-            self.finish(None)
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.ended
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-
-    def get_write_buffer_size(self) -> int:
-        return 0 if self.ended else max(0, self._unread - KERNEL_BYTES)
-
-    # --- the network
-
-    def finish(self, error: Exception | None) -> None:
-        """End this side; the protocol is told soon."""
-        self.ended = True
-        self.host.ends.pop(self, None)
-        self._network.changed(self.host)
-        self._network.loop.call_soon(
-            self.protocol.connection_lost, error, context=self.host.context
-        )
-
-    def arrive(self, data: bytes | None) -> None:
-        """Take what the other side sent; None: its end."""
-        if data is None:
-            if not self.ended:
-                self.protocol.eof_received()
-                self.finish(None)
-            return
-        self.peer.was_read(len(data))
-        if self.host.counted and is_message(data):
-            self.host.messages += 1
-        if not self.ended:
-            self.protocol.data_received(data)
-
-    def was_read(self, size: int) -> None:
-        """Note that the other side took bytes."""
-        self._unread -= size
-        if self._paused and self._unread <= KERNEL_BYTES:
-            self._paused = False
-            if not self.ended:
-                self._network.loop.call_soon(
-                    self.protocol.resume_writing, context=self.host.context
-                )
 
 
 class Network:
@@ -348,54 +230,3 @@ class Network:
         assert isinstance(protocol, asyncio.Protocol)
         far.protocol = protocol
         far.protocol.connection_made(far)
-
-
-class _Listening:
-    """What `create_server` returns: as much of an asyncio.Server as a Listener needs."""
-
-    def __init__(self, host: Host, port: int) -> None:
-        self.sockets, self._host, self._port = (self,), host, port
-
-    def getsockname(self) -> tuple[str, int]:
-        return self._host.ip, self._port
-
-    def fileno(self) -> int:
-        return -1
-
-    def close(self) -> None:
-        self._host.listener = None
-
-
-class HostLoop(VirtualLoop):
-    """The loop with the network: whoever connects does so from the host whose code runs."""
-
-    def __init__(self, seed: int, weather: Weather) -> None:
-        super().__init__()
-        self.rng = random.Random(seed)
-        self.network = Network(self, self.rng, weather)
-        self.by_name: dict[str, Host] = {}
-
-    def add_host(self, name: str, ip: str) -> Host:
-        """Add a host."""
-        host = self.by_name[name] = self.network.host(name, ip)
-        return host
-
-    async def create_connection(  # type: ignore[override]
-        self, protocol_factory: Callable[[], asyncio.Protocol], host: str, port: int
-    ) -> tuple[End, asyncio.Protocol]:
-        return await self.network.connect(host, protocol_factory, self.by_name[OWNER.get()])
-
-    async def create_server(  # type: ignore[override]
-        self,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
-        host: str,
-        port: int,
-        *,
-        backlog: int = 100,
-    ) -> _Listening:
-        there = self.by_name[OWNER.get()]
-        there.listener = protocol_factory
-        return _Listening(there, port or PORT)
-
-    def remove_reader(self, fd: object) -> bool:
-        return False

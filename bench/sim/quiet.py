@@ -8,9 +8,12 @@ that has not caught up, the node is looked at in each tick, as without this.
 
 from typing import TYPE_CHECKING, Protocol
 
-from bench.sim.daemons import ClientHost, QuietNode
-from bench.sim.network import End, Host, HostLoop
+from bench.sim.daemons import ClientHost, QuietNode, ServerHost
+from bench.sim.hostloop import HostLoop
+from bench.sim.hosts import End, Host
 from clientproxy.net.node import REPORT_EVERY, TICK
+from clientproxy.net.parentlink import ParentLink
+from common.frame import PREFIX_BYTES, FrameType, Heartbeat, Received
 from common.runtime.downlink import Downlink
 from common.runtime.link import Link
 
@@ -57,6 +60,22 @@ class Heartbeats:
         self._looked[client.name] = looked
         self._keep_busy(looked)
 
+    def of_server(self, server: ServerHost) -> None:
+        """Let the server proxy hear its children before each of its ticks."""
+        server.before_tick = lambda: self._hear_children(server)
+
+    def _hear_children(self, server: ServerHost) -> None:
+        now = self._run.loop.time()
+        for child in server.channel.feed.downlink.children:
+            looked = self._looked.get(self._names.get(child.node, ""))
+            if looked is None:
+                continue
+            for end in list(looked.client.host.ends):
+                if end.peer.host is server.host:
+                    self._hear_one(end.peer, now)
+            if not child.fresh:
+                self._keep_busy(looked)
+
     def _news(self, host: Host) -> None:
         if (looked := self._looked.get(host.name)) is not None:
             self._keep_busy(looked)
@@ -95,14 +114,30 @@ class Heartbeats:
 
     def _hear(self, host: Host, now: float) -> bool:
         """Let every link count as heard that can be; return whether all can."""
-        network, sound = self._run.loop.network, True
-        for end in host.ends:
-            if network.hears(end):
-                if isinstance(end.protocol, Link):
-                    end.protocol.heard = now
-            else:
-                sound = False
-        return sound
+        heard = [self._hear_one(end, now) for end in list(host.ends)]
+        return all(heard)
+
+    def _hear_one(self, end: End, now: float) -> bool:
+        """Let a link count as heard, and what a child has as told, if it gets through."""
+        if not self._run.loop.network.hears(end):
+            return False
+        near, far = end.protocol, end.peer.protocol
+        if isinstance(near, Link):
+            near.heard = now
+            if isinstance(far, Link) and isinstance(far.handler, ParentLink):
+                self._tell_newest(near, far.handler, end.peer.host.name)
+        return True
+
+    def _tell_newest(self, link: Link, child: ParentLink, name: str) -> None:
+        looked, downlink = self._looked.get(name), link.handler
+        if looked is None or not isinstance(downlink, Downlink) or not child.is_attached:
+            return
+        stripes = looked.client.node.stripes
+        if stripes is not None and not child.standby:
+            now_us = int(self._run.loop.time() * 1e6)
+            beat = Heartbeat(stripes.newest(child.stripe), 0, now_us, 0, starved=False)
+            body = beat.encode()[PREFIX_BYTES:]
+            downlink.frames(link, Received([], [], [(FrameType.HEARTBEAT, body)]))
 
     def _settled(self, client: ClientHost) -> bool:
         stripes = client.node.stripes

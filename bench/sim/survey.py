@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from bench.sim.daemons import ClientHost, ServerHost
-from bench.sim.network import Host, HostLoop
+from bench.sim.hostloop import HostLoop
+from bench.sim.hosts import Host
 from bench.sim.watch import Look, Results
 from common.ids import ROOT, NodeId
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bench.sim.daemons import SERVER, ClientHost, ServerHost, Source
-from bench.sim.network import Host, HostLoop, Weather
+from bench.sim.hostloop import HostLoop
+from bench.sim.hosts import Host
+from bench.sim.network import Weather
 from bench.sim.quiet import Heartbeats
 from bench.sim.survey import Survey
 from bench.sim.watch import LATE, Record, Results
@@ -76,6 +78,8 @@ class World:
 
     def _start_server(self, host: Host) -> None:
         self.server = ServerHost(host, self.loop, dict(self.setting.server))
+        if self._heartbeats is not None:
+            self._heartbeats.of_server(self.server)
         self.server.play(self.setting.source)
 
     def kill_server(self) -> None:
@@ -154,6 +158,10 @@ class World:
         """Return the names of the hosts of these nodes."""
         known = self.names | {str(c.id): c.name for c in self.clients.values()}
         return [known.get(str(node), "nobody") for node in nodes]
+
+    def parent_name(self, name: str, stripe: int) -> str:
+        """Return the host of a node's parent, `nobody` for none."""
+        return self.names_of([self.clients[name].parent(stripe) or NOBODY])[0]
 
     def picture(self) -> str:
         """Return who hangs where."""
