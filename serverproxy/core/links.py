@@ -157,11 +157,37 @@ class Links:
                 self.dirty[parent] = None
 
     def release(self, member: Member, stripe: Stripe) -> None:
-        """Drop where `member` is on its way to, and the move of the leaf that was to make room."""
+        """Drop where `member` is on its way to, and the move of the leaf that was to make room.
+
+        Others who are on their way below it stay too, where a loop would come of it: links as
+        reported have none, but a mixture of them with ways that were to come may.
+        """
+        self._cut(due := [member], member, stripe)
+        for one in due:
+            parent = one.links[stripe].parent
+            while parent is not None and self.is_below(parent, one, stripe):
+                self._cut(due, self.first_moving(parent, one, stripe, reported=False), stripe)
+            self.expect(one, stripe, parent)
+
+    def _cut(self, due: list[Member], member: Member, stripe: Stripe) -> None:
+        """Let `member`, and the leaf in whose place it was to come, be on no way for a moment."""
         link = member.links[stripe]
         leaf, link.displaces = link.displaces, None
-        self.expect(member, stripe, link.parent)
+        self.expect(member, stripe, None)
+        if member not in due:
+            due.append(member)
         if leaf is not None:
             way = leaf.links[stripe]
             if way.up is member and way.parent is not member:
-                self.expect(leaf, stripe, way.parent)
+                self._cut(due, leaf, stripe)
+
+    def first_moving(self, start: Member, top: Member, stripe: Stripe, *, reported: bool) -> Member:
+        """Return the first on the way up from `start` to `top` that is on its way elsewhere."""
+        one = start
+        while one is not top:
+            link = one.links[stripe]
+            above = link.parent if reported else link.up
+            if link.up is not link.parent or above is None:
+                break
+            one = above
+        return one

@@ -252,22 +252,10 @@ class Trees(Standbys):
         if graph.hangs_below(above, member, stripe) and graph.is_below(above, member, stripe):
             raise LoopError(f"{member.id} cannot hang under {above.id}, which hangs under it")
         while graph.hangs_below(above, member, stripe):
-            one = self._first_moving(above, member, stripe, reported=True)
+            one = graph.first_moving(above, member, stripe, reported=True)
             graph.hang(one, stripe, None)
         while graph.is_below(above, member, stripe):
-            graph.release(self._first_moving(above, member, stripe, reported=False), stripe)
-
-    def _first_moving(
-        self, start: Member, top: Member, stripe: Stripe, *, reported: bool
-    ) -> Member:
-        one = start
-        while one is not top:
-            link = one.links[stripe]
-            above = link.parent if reported else link.up
-            if link.up is not link.parent or above is None:
-                break
-            one = above
-        return one
+            graph.release(graph.first_moving(above, member, stripe, reported=False), stripe)
 
     def _crowd_out(self, parent: Member, stripe: Stripe) -> None:
         """Drop reservations for slots that somebody else has taken."""

@@ -83,6 +83,7 @@ class LateReports(RuleBasedStateMachine):
         placements = self.trees.join(node)
         if placements is None:
             self.trees.remove(node)
+            self.settle_up()
             return
         self.overlay.slots[node], self.overlay.hard[node] = slots, hard
         for stripe, placement in placements.items():

@@ -2,6 +2,7 @@
 
 from common.ids import ROOT, NodeId, Stripe
 from serverproxy.core.tree import Move, Trees
+from tests.support.built_trees import one_tree, parents
 
 S0, S1 = Stripe(0), Stripe(1)
 A, B = NodeId("a"), NodeId("b")
@@ -40,3 +41,17 @@ def test_who_serves_a_stripe_below_a_leaf_is_lifted_to_the_server_proxy() -> Non
     assert (trees.parent(B, S1), trees.parent(A, S1)) == (ROOT, B)
     trees.check()
     assert trees.remedies() == []
+
+
+def test_a_way_that_is_dropped_takes_those_with_it_that_would_close_a_loop() -> None:
+    """A leaves X for Y, Z comes under A, X under Z: if A stays under X the others cannot move."""
+    names = [NodeId(name) for name in "xwazy"]
+    x, w, a, z, y = names
+    trees = one_tree((x, ROOT, 2), (w, ROOT, 2), (a, x, 2), (z, w, 2), (y, w, 2))
+    for node, to in ((a, y), (z, a), (x, z)):
+        others = [ROOT, *(name for name in names if name != to)]
+        assert parents(trees.place(node, S0, avoid=others)) == [to]
+    trees.release(a, S0)
+    trees.check(settled=False)
+    assert trees.moving_to(a, S0) is None
+    assert {trees.moving_to(x, S0), trees.moving_to(z, S0)} != {z, a}
