@@ -244,6 +244,13 @@ class Membership(Directory):
         """Take the server proxy's own word that a child's link ended."""
         return self._child_lost(ROOT, stripe, child)
 
+    def root_child_left(self, stripe: Stripe, child: NodeId) -> None:
+        """Note that the server proxy was left in good order: who is away cannot say so itself."""
+        member = self.members.get(child)
+        away = member is not None and member.away_since is not None
+        if away and self.trees.parent(child, stripe) == ROOT:
+            self.detached(child, stripe)
+
     # --- inside
 
     def _placed(self, placements: Iterable[Placement]) -> list[Command]:

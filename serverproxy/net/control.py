@@ -89,6 +89,7 @@ class Control:
         feed.on_source = self._source
         feed.on_child_taken = self._child_taken
         feed.on_child_lost = self._child_lost
+        feed.on_child_left = membership.root_child_left
 
     # --- joining
 

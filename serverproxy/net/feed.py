@@ -47,6 +47,7 @@ class ChannelFeed:
         self.on_source: Callable[[bool, str], None] = lambda _up, _reason: None
         self.on_child_taken: Callable[[Stripe, NodeId], None] = lambda _s, _n: None
         self.on_child_lost: Callable[[Stripe, NodeId, str], None] = lambda _s, _n, _r: None
+        self.on_child_left: Callable[[Stripe, NodeId], None] = lambda _s, _n: None
         self._reports: dict[int, SenderReport] = {}
         self._loop = asyncio.get_running_loop()
         self._clock_offset_us = instance_us - int(self._loop.time() * 1e6)
@@ -163,5 +164,7 @@ class ChannelFeed:
         """Conform to downlink.Upstream."""
         extra = {"channel": self.name, "stripe": stripe, "node": node}
         log.info("child gone: %s", reason, extra=extra)
-        if reason not in ("bye", "moved", "redirected", "left"):
+        if reason in ("bye", "moved", "redirected", "left"):
+            self.on_child_left(stripe, node)
+        else:
             self.on_child_lost(stripe, node, reason)

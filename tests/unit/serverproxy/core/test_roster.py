@@ -258,6 +258,21 @@ def test_a_child_of_the_server_proxy_is_away_until_its_link_ends() -> None:
     assert new.core.root_child_lost(S0, NodeId("a")) == [Forgotten(NodeId("a"))]
 
 
+def test_a_child_that_leaves_the_server_proxy_while_it_is_away_is_forgotten_in_time() -> None:
+    new = Restarted()
+    new.back("a")
+    new.attach("a", S0, ROOT)
+    new.core.root_child_left(S0, NodeId("a"))
+    assert new.parents("a")[0] == ROOT, "it says itself where it is"
+    new.handle(ControlLost(NodeId("a")))
+    new.core.root_child_left(S1, NodeId("a"))
+    assert new.parents("a")[0] == ROOT
+    new.core.root_child_left(S0, NodeId("a"))
+    assert new.parents("a")[0] is None
+    new.expire(GRACE)
+    assert list(new.core.members) == []
+
+
 # --- suspects
 
 
