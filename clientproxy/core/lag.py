@@ -27,6 +27,10 @@ URGENT_LAG = 0.8
 """Seconds of lag that are acted on at once: what a player waits for is `reorder_timeout`."""
 SHARED_LAG = 0.1
 """Seconds that every other link is behind where the own downlink is slow."""
+LATE_AFTER = 0.4
+"""Seconds without a heartbeat beside data that say the same."""
+OWN_FAULT_FOR = 5.0
+"""Seconds for which it counts that the own downlink was slow."""
 FRESH_WITHIN = 10.0
 """Seconds that catching up may take before it counts as lag."""
 BLAME_EVERY = 2.0
@@ -39,6 +43,7 @@ and who stays may find that it is fast enough."""
 _SAMPLE_EVERY = 0.1
 _STALE_AFTER = 3.5
 """Seconds without a heartbeat after which a link says nothing about the others."""
+_YOUNG = 5.0
 _MOST_TOLD = 64
 _MOST_SAMPLES = 20
 
@@ -55,7 +60,7 @@ class LinkLag:
         self._best = self._best_before = float("inf")
         self._best_until = now + BEST_WINDOW
         self._samples: deque[tuple[float, float]] = deque(maxlen=_MOST_SAMPLES)
-        self._heard = now
+        self._heard = self._made = now
         self._fresh_from = now + FRESH_WITHIN
 
     def told(self, newest: int, sent: float, own: int, now: float) -> None:
@@ -95,9 +100,14 @@ class LinkLag:
         """Whether the lag is as great as it was lately: it does not catch up."""
         return all(lag <= self.seconds for _, lag in self._samples)
 
+    def is_behind(self, now: float, *, standby: bool) -> bool:
+        """Whether the link is a little behind, or has had no heartbeat in time."""
+        late = not standby and now - self._heard > LATE_AFTER
+        return late or self.behind_for(SLOW_FOR / 2, now) >= SHARED_LAG
+
     def is_known(self, now: float) -> bool:
-        """Whether the link has been heard lately."""
-        return now - self._heard <= _STALE_AFTER
+        """Whether the link has been heard lately, and for long enough to know it at its best."""
+        return now - self._heard <= _STALE_AFTER and now - self._made >= _YOUNG
 
     def feeds(self, now: float) -> None:
         """Note that the link, which stood by, feeds from now on."""
@@ -139,7 +149,8 @@ class LagWatch:
         self._slow_for = SLOW_FOR + min(max(patience, 0.0), MAX_PATIENCE)
         self._not_before: dict[Stripe, float] = {}
         self.own_fault = False
-        """All links are behind: the own downlink is slow."""
+        """All links are behind, or were a moment ago: the own downlink is slow."""
+        self._own_fault_until = 0.0
 
     def look(
         self, links: Sequence[AnyLink], own: Mapping[Stripe, int], now: float
@@ -148,7 +159,9 @@ class LagWatch:
         for one in links:
             one.lag.look(0 if one.standby else own[one.stripe], now)
         slow = [one for one in links if not one.standby and self._is_slow(one.lag, now)]
-        self.own_fault = bool(slow) and self._all_are_behind(links, now)
+        if slow and self._all_are_behind(links, now, least=2):
+            self._own_fault_until = now + OWN_FAULT_FOR
+        self.own_fault = now < self._own_fault_until
         if self.own_fault:
             return []
         due = [
@@ -165,7 +178,12 @@ class LagWatch:
             return True
         return lag.seconds >= URGENT_LAG and lag.behind_for(SLOW_FOR / 2, now) >= SLOW_LAG
 
-    def _all_are_behind(self, links: Sequence[AnyLink], now: float) -> bool:
-        known = [one.lag for one in links if one.lag.is_known(now)]
-        behind = [lag for lag in known if lag.behind_for(SLOW_FOR / 2, now) >= SHARED_LAG]
-        return len(known) > 1 and len(behind) == len(known)
+    def strains(self, links: Sequence[AnyLink], silent: AnyLink, now: float) -> bool:
+        """Whether silence on one link may be the node's own network: all others are behind."""
+        others = [one for one in links if one is not silent]
+        return self.own_fault or self._all_are_behind(others, now, least=1)
+
+    def _all_are_behind(self, links: Sequence[AnyLink], now: float, *, least: int) -> bool:
+        known = [one for one in links if one.lag.is_known(now)]
+        behind = [one for one in known if one.lag.is_behind(now, standby=one.standby)]
+        return len(behind) == len(known) >= least

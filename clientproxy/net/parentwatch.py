@@ -48,18 +48,21 @@ class ParentWatch:
         # Who was held up itself has not read what the parents have sent meanwhile.
         held_up = seconds >= HELD_UP
         awake, self._held_up = self._held_up or not held_up, held_up
-        for link in self._links.attached():
+        links = self._links.attached()
+        for link in links:
             if awake:
-                self._listen(link, now)
+                self._listen(link, links, now)
             if seconds >= SLOW_LAG:
                 link.lag.held_up()
             self._beat(link, now)
         if seconds < SLOW_LAG:
             self._measure(now)
 
-    def _listen(self, link: ParentLink, now: float) -> None:
+    def _listen(self, link: ParentLink, links: Sequence[ParentLink], now: float) -> None:
         """Suspect a parent that is silent; give up a standby that is, or who is for long."""
-        quiet, silent = link.quiet_too_long(now, strained=self.downlink_slow), link.silent
+        quiet, silent = link.quiet_too_long(now), link.silent
+        if quiet and not silent and self._lags.strains(links, link, now):
+            quiet = link.quiet_too_long(now, strained=True)
         if quiet and (link.standby or now - link.heard > GIVE_UP_AFTER):
             link.give_up("silent")
         elif quiet != silent:

@@ -8,7 +8,8 @@ Rules
 2. A child that leaves it as slow costs it one slot; so do several children, half of them or more,
    that say they are behind. What is left is what it feeds without them, but at least one.
 3. A node whose last child leaves it as slow, and one whose own downlink is slow, rests: no slots,
-   so that its children are moved away. It is tried again after `REST`, each time twice as long.
+   so that its children are moved away. It is tried again after `REST` in which it gets all
+   stripes in time itself; each rest is twice as long as the one before.
 4. A node is not believed that its own downlink is slow while its parents lose slots by rule 2.
 5. What was learnt is forgotten in both directions: slots above the first number that nobody uses
    go one by one, those that were lost come back by rule 1. The next raise takes twice as long each
@@ -67,7 +68,6 @@ class _Node:
     slots: int
     """Slots that it has proved, whether it rests or not."""
     words: dict[Stripe, _Word] = field(default_factory=dict)
-    own_fault: bool = False
     well: int = 0
     """Reports on end with all slots in use and no child behind."""
     unused: int = 0
@@ -136,7 +136,8 @@ class Capacity:
         parents = dict.fromkeys(word.parent for word in known.words.values())
         before = self._given_now(node, *parents)
         blamed = [self._judge(parent, now) for parent in parents]
-        known.own_fault = report.downlink_slow and not (blamed and all(blamed))
+        if not blamed or not all(blamed):
+            self._rest_if_late(known, report, now)
         self._own_state(node, known, now)
         return self._apply(before)
 
@@ -159,19 +160,18 @@ class Capacity:
 
     def _judge(self, parent: NodeId, now: float) -> bool:
         """Take a slot from a parent whose children are behind; return whether they are."""
-        children = self._children(parent)
+        links = self._children(parent)
+        children = dict.fromkeys(links)
         behind = [one for one in children if self._behind(one, parent, now) >= SLOW_LAG]
         if len(behind) < SEVERAL or 2 * len(behind) < len(children):
             return False
         if (known := self._nodes.get(parent)) is not None:
-            self._lower(known, len(children) - 1, now)
+            self._lower(known, len(links) - 1, now)
         return True
 
     def _own_state(self, node: NodeId, known: _Node, now: float) -> None:
         """Look at a node on the occasion of its own report."""
-        if known.own_fault:
-            self._rest(known, now)
-        elif known.rest_until is not None and now >= known.rest_until:
+        if known.rest_until is not None and now >= known.rest_until:
             known.rest_until, known.rested_at = None, now
         children = self._children(node)
         well = all(self._behind(one, node, now) <= FLAT_LAG for one in children)
@@ -187,6 +187,14 @@ class Capacity:
         if known.unused >= DECAY_AFTER:
             known.slots, known.unused = known.slots - 1, 0
             self._in_vain(known)
+
+    def _rest_if_late(self, known: _Node, report: Report, now: float) -> None:
+        """Let a node rest whose own network is slow, until it gets every stripe in time again."""
+        words = known.words.values()
+        in_time = all(word.behind <= FLAT_LAG for word in words)
+        resting = known.rest_until is not None
+        if report.downlink_slow or (resting and not (in_time and len(words) == len(self._stripes))):
+            self._rest(known, now)
 
     def _lower(self, known: _Node, to: int, now: float) -> None:
         known.well = 0
@@ -232,4 +240,25 @@ class Capacity:
                 hard_limit = known.hard_limit or not known.given
                 self._trees.set_slots(node, known.given, hard_limit=hard_limit)
                 changed.append(node)
+                if not known.given:
+                    self._empty(node)
         return changed
+
+    def _empty(self, node: NodeId) -> None:
+        """Let the children of a node that rests go elsewhere, those first that can take others."""
+        trees = self._trees
+        for stripe in self._stripes:
+            below = {child: self._subtree(child, stripe) for child in trees.children(node, stripe)}
+            for child in sorted(below, key=lambda one: trees.serves(one) != stripe):
+                own = below.pop(child)
+                if trees.moving_to(child, stripe) is None:
+                    avoid = {node}.union(*below.values())
+                    if trees.place(child, stripe, avoid=avoid) is None:
+                        below[child] = own
+
+    def _subtree(self, top: NodeId, stripe: Stripe) -> set[NodeId]:
+        found, level = {top}, [top]
+        while level:
+            level = [child for one in level for child in self._trees.children(one, stripe)]
+            found.update(level)
+        return found

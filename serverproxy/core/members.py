@@ -9,8 +9,6 @@ from common.ids import NodeId, Stripe
 from common.messages import FromNode, Message
 
 AUTO_SLOTS_PER_STRIPE = 1.5
-AUTO_SLOTS_MOST = 2
-"""A node that comes back with more children keeps them, up to so many times its slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

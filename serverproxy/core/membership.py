@@ -24,7 +24,6 @@ from common.messages import (
     ParentLost,
     Redirect,
     Report,
-    Serve,
 )
 from serverproxy.core.directory import Directory
 from serverproxy.core.members import (
@@ -48,6 +47,8 @@ ASK_AGAIN = 0.3
 """Seconds after which an orphan without a place asks again."""
 SETTLE_EVERY = 1.0
 """Seconds between two looks at what the trees owe: excess, shared, repair slots."""
+SETTLE_SOON = 0.1
+"""The same where a node has lost slots: its children are behind already."""
 MAX_ASKED = 5
 """Times that a node is asked to make the same move."""
 
@@ -112,10 +113,12 @@ class Membership(Directory):
     def _join(self, event: Joined) -> list[Command]:
         node = event.node
         slots, hard = slots_of(event.max_children, event.addresses, self._stripes)
+        self.capacity.begin(node, slots, hard_limit=hard)
         self.trees.add(node, slots=slots, hard_limit=hard)
         placements = self._first_places(node)
         if placements is None:
             self.trees.remove(node)
+            self.capacity.forget(node)
             self.stats.joins["full"] += 1
             return [Refuse(node, "full", "no slot is free for you now", 2.0)]
         self.members[node] = Member(event.addresses, event.max_children)
@@ -161,11 +164,12 @@ class Membership(Directory):
             return []
         member.addresses = addresses
         slots, hard = slots_of(member.max_children, addresses, self._stripes)
+        slots = self.capacity.begin(node, slots, hard_limit=hard)
         self.trees.set_slots(node, slots, hard_limit=hard)
-        return [self._serve(node)]
+        return [self.serve(node)]
 
     def _unreached(self, node: NodeId) -> list[Command]:
-        return [self._serve(node)] if self.unreached(node) else []
+        return [self.serve(node)] if self.unreached(node) else []
 
     # --- what nodes say
 
@@ -176,7 +180,11 @@ class Membership(Directory):
             return self.forget(node)
         if message.stripe >= self._stripes:
             return []
-        return self._hangs(node, Stripe(message.stripe), message)
+        slow = self.slow_parent(node, message)
+        commands = self._hangs(node, Stripe(message.stripe), message)
+        if slow is not None:
+            commands += self._have_other_slots(self.capacity.left_as_slow(slow, self._now))
+        return commands
 
     def _hangs(
         self,
@@ -203,6 +211,16 @@ class Membership(Directory):
         self.detached(node, stripe)
         commands = self.lost(message.parent, message.reason, self._now)
         return commands + self._candidates_for(node, stripe, set(map(NodeId, message.tried)))
+
+    def _have_other_slots(self, nodes: Iterable[NodeId]) -> list[Command]:
+        """Tell nodes what slots they have now; what the trees owe for it is looked at soon."""
+        commands: list[Command] = [self.serve(node) for node in nodes]
+        if commands and self._settle_at is not None:
+            soon = self._now + SETTLE_SOON
+            # Not while the others have still to come back after a restart.
+            if soon < self._settle_at <= self._now + self.settle_every:
+                self._settle_at = soon
+        return commands
 
     def _candidates_for(self, node: NodeId, stripe: Stripe, tried: set[NodeId]) -> list[Command]:
         """Answer a node that has no parent."""
@@ -232,7 +250,7 @@ class Membership(Directory):
             stripe = Stripe(one.stripe)
             if stripe < self._stripes and one.parent is not None:
                 self.attached(node, stripe, NodeId(one.parent), self._now)
-        return []
+        return self._have_other_slots(self.capacity.reported(node, report, self._now))
 
     def root_child_taken(self, stripe: Stripe, child: NodeId) -> list[Command]:
         """Take the server proxy's own word that it feeds a node."""
@@ -255,12 +273,7 @@ class Membership(Directory):
 
     def _placed(self, placements: Iterable[Placement]) -> list[Command]:
         """Tell those who serve another stripe from now on, to make room."""
-        return [self._serve(one.serve) for one in placements if one.serve is not None]
-
-    def _serve(self, node: NodeId) -> Send:
-        member, trees = self.members[node], self.trees
-        serve = Serve(serve=trees.serves(node), slots=trees.slots(node), addresses=member.addresses)
-        return Send(node, serve)
+        return [self.serve(one.serve) for one in placements if one.serve is not None]
 
     def _settle(self) -> list[Command]:
         """Say what the trees owe; a move that does not happen is planned anew."""
@@ -269,7 +282,7 @@ class Membership(Directory):
         for remedy in self.trees.remedies():
             match remedy:
                 case ServeNow(node):
-                    commands.append(self._serve(node))
+                    commands.append(self.serve(node))
                 case Move(node, source, placement):
                     key = (node, remedy.stripe)
                     asked[key] = self._asked.get(key, 0) + 1

@@ -16,13 +16,15 @@ from contextlib import suppress
 
 from common.fields import LostReason, StripeReport, StripeState
 from common.ids import ROOT, NodeId, Stripe
+from common.messages import AttachedReport, FromNode, ParentLost, Serve
+from serverproxy.core.capacity import Capacity
 from serverproxy.core.members import (
-    AUTO_SLOTS_MOST,
     Command,
     Forgotten,
     Member,
     MembershipStats,
     Rejoined,
+    Send,
     slots_of,
 )
 from serverproxy.core.tree import TreeError, Trees
@@ -41,6 +43,7 @@ class Roster:
         self.trees = trees
         self.members: dict[NodeId, Member] = {}
         self.stats = MembershipStats()
+        self.capacity = Capacity(trees, stripes)
         self._stripes, self._grace = stripes, grace
         self._placeholders = 0
         self._suspects: dict[NodeId, float] = {}
@@ -73,9 +76,8 @@ class Roster:
         if known is not None and not known.placeholder:
             addresses = addresses or known.addresses
         slots, hard = slots_of(event.max_children, addresses, self._stripes)
-        if not hard:
-            children = sum(len(state.children) for state in event.stripes)
-            slots = max(slots, min(children, AUTO_SLOTS_MOST * slots))
+        children = sum(len(state.children) for state in event.stripes)
+        slots = self.capacity.begin(node, slots, hard_limit=hard, children=children)
         if known is None:
             self.trees.add(node, slots=slots, hard_limit=hard)
         else:
@@ -109,11 +111,26 @@ class Roster:
         else:
             self.attached(node, stripe, NodeId(parent), now)
 
+    def slow_parent(self, node: NodeId, message: FromNode) -> NodeId | None:
+        """Return the parent that a node leaves as slow with this message, if it had that one."""
+        if not isinstance(message, AttachedReport | ParentLost) or message.reason != "slow":
+            return None
+        lost = message.lost if isinstance(message, AttachedReport) else message.parent
+        parent = self.trees.parent(node, Stripe(message.stripe))
+        return parent if parent == lost else None
+
+    def serve(self, node: NodeId) -> Send:
+        """Tell a node what it serves, with how many slots."""
+        member, trees = self.members[node], self.trees
+        serve = Serve(serve=trees.serves(node), slots=trees.slots(node), addresses=member.addresses)
+        return Send(node, serve)
+
     # --- who is away
 
     def forget(self, node: NodeId) -> list[Command]:
         """Take a node out; its children are orphans from now on."""
         member = self.members.pop(node)
+        self.capacity.forget(node)
         above = [self.trees.parent(node, Stripe(stripe)) for stripe in range(self._stripes)]
         self.trees.remove(node)
         self._suspects.pop(node, None)
@@ -168,6 +185,7 @@ class Roster:
         if any(self.trees.children(node, Stripe(stripe)) for stripe in range(self._stripes)):
             return False
         member.addresses = ()
+        self.capacity.begin(node, 0, hard_limit=True)
         self.trees.set_slots(node, 0, hard_limit=True)
         return True
 

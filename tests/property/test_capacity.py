@@ -108,6 +108,8 @@ def test_every_node_that_is_well_again_gets_its_first_slots_back(losses: int, co
         world.now += 1.0
         world.capacity.left_as_slow(parent, world.now)
     others = NODES[3:5]
+    for stripe in STRIPES:
+        world.hang(parent, stripe, ROOT)
     for child in others:
         world.hang(child, STRIPES[0], parent)
     for _ in range(400 + count):

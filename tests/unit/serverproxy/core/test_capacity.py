@@ -33,7 +33,7 @@ class Stage:
         self.behind: dict[tuple[NodeId, Stripe], float] = {}
         self.own_fault: set[NodeId] = set()
         self.changed: list[NodeId] = []
-        self.add(P, {S0: ROOT}, slots, hard_limit=hard_limit)
+        self.add(P, {S0: ROOT, S1: ROOT}, slots, hard_limit=hard_limit)
         self.add(Q, {S1: ROOT}, slots)
         self.leaves = [self.leaf(f"l{number}") for number in range(leaves)]
 
@@ -196,7 +196,7 @@ def test_each_rest_is_twice_as_long_as_the_one_before_up_to_a_bound() -> None:
         stage.now += LOWER_EVERY
         stage.leave(stage.leaves[0])
         rests.append(0)
-        while stage.slots(P) == 0:
+        while stage.slots(P) == 0 and rests[-1] < 200:
             stage.rounds(1)
             rests[-1] += 1
     assert rests == [5, 10, 20, 40, 80, 80]
@@ -272,6 +272,7 @@ def test_a_node_whose_own_network_is_slow_rests_until_it_is_no_longer() -> None:
     stage.rounds(20)
     assert stage.slots(P) == 0
     stage.own_fault.clear()
+    stage.behind.clear()
     stage.rounds(int(REST / EVERY))
     assert stage.slots(P) == 3
 
@@ -353,3 +354,34 @@ def test_the_trees_stay_whole_whatever_is_learnt() -> None:
         stage.rounds(3)
         stage.leave(leaf)
         stage.trees.check(settled=False)
+
+
+def test_a_node_rests_as_long_as_it_does_not_get_the_stream_in_time_itself() -> None:
+    """Its links come and go: it may not even have the time to say that it is its own network."""
+    stage = Stage(3)
+    stage.own_fault.add(P)
+    stage.report(P)
+    stage.own_fault.clear()
+    stage.behind[P, S0] = FLAT_LAG + 0.01
+    stage.rounds(20)
+    assert stage.slots(P) == 0
+    stage.behind.clear()
+    stage.trees.detach(P, S1)
+    stage.rounds(20)
+    assert stage.slots(P) == 0
+    stage.trees.attach(P, S1, ROOT)
+    stage.rounds(int(REST / EVERY))
+    assert stage.slots(P) == 3
+
+
+def test_the_children_of_a_node_that_rests_are_sent_elsewhere_who_can_take_others_first() -> None:
+    stage = Stage(2)
+    relay = NodeId("relay")
+    stage.add(relay, {S0: P, S1: Q}, 3)
+    stage.trees.serve(relay, S0)
+    for leaf in stage.leaves:
+        stage.trees.serve(leaf, S1)
+    stage.own_fault.add(P)
+    stage.report(P)
+    assert stage.trees.moving_to(relay, S0) == ROOT
+    assert [stage.trees.moving_to(leaf, S0) for leaf in stage.leaves] == [relay, relay]
