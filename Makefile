@@ -10,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
-FAST := $(wildcard tests/unit tests/property tests/scenarios)
+FAST := tests/unit tests/property tests/scenarios tests/sim
 TYPED := common serverproxy clientproxy tests scripts/demo $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
 
 .PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov bench demo lock clean
@@ -40,11 +40,11 @@ lint: setup ## Check format, style, import contracts and spelling
 types: setup ## Check types
 	@$(BIN)/mypy $(TYPED)
 
-check: lint types ## Lint, types, import contracts and the fast tests (under a minute)
-	@$(PYTEST) -q $(FAST)
+check: lint types ## Lint, types, import contracts and the fast tests, on all cores
+	@$(PYTEST) -q -n auto $(FAST)
 
-test: setup debian lint types ## Everything that CI runs: check and all the rest, real players among it
-	@$(PYTEST) tests
+test: check debian ## Everything that CI runs: check and all the rest, real players among it
+	@$(PYTEST) tests/integration tests/e2e
 
 test-full: export STRIPECAST_FULL = 1
 test-full: test ## The same with the full lengths of time
