@@ -3,11 +3,13 @@
     .venv/bin/python -m bench.overlay run [--nodes 100] [--minutes 10] [--churn 1] …
     .venv/bin/python -m bench.overlay crowd [--nodes 1000]
     .venv/bin/python -m bench.overlay joins [--fan-out 3] [--height 10]
+    .venv/bin/python -m bench.overlay matrix [--folder docs/results]
 
 `run`: nodes join, then some go and others come, for minutes of simulated time; what the players
 of all nodes were given, and how the trees stood, is printed and, with --csv FILE, written as a line
 of CSV with a header. The same arguments give the same figures. `crowd`: a flash crowd, all nodes
-join within one second. `joins`: the server proxy's part alone, for very many nodes.
+join within one second. `joins`: the server proxy's part alone, for very many nodes. `matrix`:
+SpreadIt's add and delete policies against our own way in, as CSV and as pictures.
 A thousand nodes take about 400 microseconds of a core for each second of each node.
 """
 
@@ -18,6 +20,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.sim import matrix
 from bench.sim.daemons import Source
 from bench.sim.joins import full_tree, measure
 from bench.sim.network import Weather
@@ -80,13 +83,33 @@ def _joins(args: argparse.Namespace) -> None:
     )
 
 
+def _matrix(args: argparse.Namespace) -> None:
+    from bench.sim.pictures import draw  # noqa: PLC0415 - half a second
+
+    file = args.folder / "policies.csv"
+    if not args.draw_only:
+        plan = Plan(
+            nodes=args.nodes,
+            seconds=args.minutes * 60,
+            seed=args.seed,
+            churn=args.churn,
+            leaving=0.3,
+            max_children=matrix.SLOTS,
+            source=matrix.SOURCE,
+        )
+        args.folder.mkdir(parents=True, exist_ok=True)
+        matrix.write(matrix.measure(plan, tuple(args.stripes), say), file)
+    for picture in draw(file, args.folder):
+        say(f"{picture}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.overlay",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    what = parser.add_subparsers(required=True, metavar="run|crowd|joins")
+    what = parser.add_subparsers(required=True, metavar="run|crowd|joins|matrix")
     one = what.add_parser("run", help="growth, then churn or a correlated failure")
     one.set_defaults(do=_run)
     _common(one, nodes=100)
@@ -112,6 +135,15 @@ def _parser() -> argparse.ArgumentParser:
     crowd = what.add_parser("crowd", help="a flash crowd: all join within one second")
     crowd.set_defaults(do=_crowd)
     _common(crowd, nodes=1000)
+    every = what.add_parser("matrix", help="add and delete policies against our own way in")
+    every.set_defaults(do=_matrix)
+    every.add_argument("--nodes", type=int, default=40, help="(%(default)d)")
+    every.add_argument("--minutes", type=float, default=1.0, help="of churn (%(default)g)")
+    every.add_argument("--churn", type=float, default=0.5, help="(%(default)g)")
+    every.add_argument("--seed", type=int, default=1, help="(%(default)d)")
+    every.add_argument("--stripes", type=int, nargs="+", default=[1, 2], choices=[1, 2])
+    every.add_argument("--folder", type=Path, default=Path("docs/results"), help="(%(default)s)")
+    every.add_argument("--draw-only", action="store_true", help="the pictures of the CSV there is")
     joins = what.add_parser("joins", help="membership and trees alone")
     joins.set_defaults(do=_joins)
     joins.add_argument("--fan-out", type=int, default=3, help="slots of each node (%(default)d)")

@@ -41,7 +41,10 @@ class Host:
         """Others can connect to it (no NAT)."""
         self.rate: float | None = None
         """Bytes a second that it can send; None: any number."""
-        self.busy_until = 0.0
+        self.downlink: float | None = None
+        """Bytes a second that it can receive."""
+        self.busy_until = self.full_until = 0.0
+        """Until when its uplink, and its downlink, has something to do."""
         self.ends: dict[End, None] = {}
         self.state = "up"
         """`up`, `stopped`, `killed` or `vanished`."""

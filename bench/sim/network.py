@@ -10,7 +10,7 @@ Rules
 3. The kernel of a host that is stopped goes on: connections are accepted, bytes are acknowledged
    while its buffers have room. A host that is killed sends the end of its connections; one that
    vanishes (its power is gone) sends nothing.
-4. A host with a rate sends all its bytes one after the other.
+4. A host with a rate sends all its bytes one after the other; so it receives them with a downlink.
 """
 
 import asyncio
@@ -157,13 +157,15 @@ class Network:
     def _send(self, end: End, data: bytes | None, later: float) -> None:
         host, peer = end.host, end.peer
         departs = self.loop.time() + later
+        size = SEGMENT_BYTES + (0 if data is None else len(data))
         if host.rate is not None:
-            size = SEGMENT_BYTES + (0 if data is None else len(data))
             departs = host.busy_until = max(departs, host.busy_until) + size / host.rate
         delay, weather = self.delay(host, peer.host), self.weather
         arrives = departs + delay + self.rng.random() * weather.jitter
         if weather.loss and self.rng.random() < weather.loss:
             arrives += LEAST_RETRANSMISSION + 2 * delay
+        if (downlink := peer.host.downlink) is not None:
+            arrives = peer.host.full_until = max(arrives, peer.host.full_until) + size / downlink
         end.arrives_at = max(end.arrives_at, arrives)
         self.loop.call_at(end.arrives_at, peer.arrive, data, context=peer.host.context)
 

@@ -11,7 +11,7 @@ from bench.sim.daemons import Source
 from bench.sim.network import Weather
 from bench.sim.watch import Results
 from bench.sim.world import Setting, World
-from serverproxy.core.remedies import depth_bound
+from serverproxy.core.lowering import depth_bound
 
 SETTLE = 10.0
 """Seconds between growth, what befalls the nodes, and the end."""
@@ -35,6 +35,8 @@ class Plan:
     """Share of the nodes that are killed in one moment, in the middle of the run."""
     weather: Weather = field(default_factory=Weather)
     source: Source = field(default_factory=Source)
+    max_children: tuple[int | str, ...] = ("auto",)
+    """Each node has one of these numbers of slots, whichever comes."""
     heartbeats: bool = False
     """Send each of them; else they are made up for (see bench.sim.quiet)."""
     server: dict[str, object] = field(default_factory=dict)
@@ -94,10 +96,10 @@ def carry_out(plan: Plan, say: Callable[[str], None] = lambda _text: None) -> Wo
     world = World(setting)
     world.run(0.5)
     for at in range(plan.nodes):
-        world.at(at / plan.joins_per_second, world.join)
+        world.at(at / plan.joins_per_second, lambda: _join(world, plan))
     _pass(world, plan.nodes / plan.joins_per_second + SETTLE, say)
     for at in range(round(plan.seconds * plan.churn)):
-        world.at(at / plan.churn, lambda: _replace(world, plan.leaving))
+        world.at(at / plan.churn, lambda: _replace(world, plan))
     world.at(plan.seconds / 2, lambda: _fail_together(world, plan.correlated))
     _pass(world, plan.seconds, say)
     _pass(world, SETTLE, say)
@@ -113,14 +115,18 @@ def _pass(world: World, seconds: float, say: Callable[[str], None]) -> None:
         say(f"{world.now:6.0f} s: {len(world.clients)} nodes, heights {heights}")
 
 
-def _replace(world: World, leaving: float) -> None:
+def _join(world: World, plan: Plan) -> None:
+    world.join(max_children=world.loop.rng.choice(plan.max_children))
+
+
+def _replace(world: World, plan: Plan) -> None:
     if world.clients:
         name = world.loop.rng.choice(sorted(world.clients))
-        if world.loop.rng.random() < leaving:
+        if world.loop.rng.random() < plan.leaving:
             world.leave(name)
         else:
             world.kill(name)
-    world.join()
+    _join(world, plan)
 
 
 def _fail_together(world: World, share: float) -> None:

@@ -12,7 +12,7 @@ node that `let x …` found. Lines that begin with two spaces are what `show` sa
                            no power. `root` is the server proxy; `start root`: it comes back
     cut A B, cut A > B     between two hosts, or one way; `mend`
     isolate A, rejoin A    from all other hosts
-    rate NAME BYTES        what its uplink carries a second
+    rate NAME BYTES        what its uplink carries a second; `downlink NAME BYTES`
     source down|up|other   gone; back with the same codecs, or with others
     open NAME              a player asks for the channel there
     tell NAME …            see `_tell`
@@ -149,6 +149,8 @@ class Dialogue:
                 world.host(name).rate = float(number)
             case (("cut" | "mend"), [one, *others]):
                 self._cable(verb, one, others)
+            case "downlink", [name, number]:
+                world.host(name).downlink = float(number)
             case "source", [what]:
                 self._source(what)
             case _, [_, *_] if verb in each:

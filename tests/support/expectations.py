@@ -38,6 +38,7 @@ class Expectations:
     starving NAME                   nothing has come for a while
     parent NAME STRIPE [not] OTHER  `nobody`: none
     children NAME STRIPE NUMBER     at most
+    slots NAME NUMBER               as the server proxy gives it: at most
     height NUMBER                   at most
     copies STRIPE NUMBER            children of the server proxy, at most
     stall SECONDS [but NAME …]      the longest pause of the players, at most
@@ -96,6 +97,13 @@ class Expectations:
     def children(self, world: World, name: str, stripe: str, number: str) -> str | None:
         found = world.names_of(world.clients[name].children(int(stripe)))
         return f"they are {found}" if len(found) > int(number) else None
+
+    def slots(self, world: World, name: str, number: str) -> str | None:
+        assert world.server is not None
+        node = world.clients[name].id
+        assert node is not None
+        found = world.server.channel.control.membership.trees.slots(node)
+        return f"it has {found}" if found > int(number) else None
 
     def height(self, world: World, number: str) -> str | None:
         found = world.survey.heights()
