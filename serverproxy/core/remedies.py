@@ -1,57 +1,28 @@
 """What the trees owe, and the moves that pay it.
 
 In this order: moves that are under way, the server proxy's repair slots, excess and shared
-children, a Serve for a stripe that is short, one move a stripe towards a lower tree.
+children, a Serve for a stripe that is short, moves towards a lower tree (`lowering`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from common.ids import NodeId, Stripe
+from common.ids import Stripe
 from serverproxy.core.graph import Graph
-from serverproxy.core.placement import Candidate, Found, Placement, Planner, Query
+from serverproxy.core.lowering import Lowering
+from serverproxy.core.moves import Move, Mover, Remedy, ServeNow
+from serverproxy.core.placement import Candidate, Placement, Planner, Query
 from serverproxy.core.shelves import Member
 
 TRIES = 8
 """How many nodes are looked at before no one is found whose children can be moved first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Redirect `node` from `source` to the candidates of `placement`."""
-
-    node: NodeId
-    source: NodeId
-    placement: Placement
-
-    @property
-    def stripe(self) -> Stripe:
-        """The stripe in which it moves."""
-        return self.placement.stripe
-
-
-@dataclass(frozen=True, slots=True)
-class ServeNow:
-    """Tell `node` that its interior stripe is `stripe` now."""
-
-    node: NodeId
-    stripe: Stripe
-
-
-Remedy = Move | ServeNow
-
-
-def depth_bound(nodes: int) -> int:
-    """Return how deep a tree of so many nodes may be: ceil(log2(n / 2)) + 2."""
-    return max(0, (nodes - 1).bit_length() - 1) + 2
-
-
-class Remedies:
+class Remedies(Mover):
     """Plans moves; reserves each of them."""
 
     def __init__(self, graph: Graph, planner: Planner, *, lower: bool = True) -> None:
-        self._graph, self._planner = graph, planner
-        self._lowers = lower
+        super().__init__(graph, planner)
+        self._lowering = Lowering(graph, planner) if lower else None
 
     def due(self) -> list[Remedy]:
         """Return every move that is asked for and not reported, and every new Serve."""
@@ -65,8 +36,9 @@ class Remedies:
             due += self._unburden(member)
         for stripe in self._graph.stripes:
             due += self._fill_up(stripe)
-        for stripe in self._graph.stripes if self._lowers else ():
-            due += self._lower(stripe)
+        if self._lowering is not None:
+            for stripe in self._graph.stripes:
+                due += self._lowering.due(stripe)
         return due
 
     def _under_way(self, member: Member, stripe: Stripe) -> Move:
@@ -78,16 +50,6 @@ class Remedies:
         candidate = Candidate(up.id, depth + 1, None, settled=not above.pending)
         shared = not self._graph.serving(up, stripe)
         return Move(member.id, source.id, Placement(stripe, (candidate,), shared))
-
-    def _move(self, query: Query, found: Found) -> list[Remedy]:
-        source = query.member.links[query.stripe].parent
-        placement = self._planner.reserve(query, found)
-        moves: list[Remedy] = []
-        if placement.serve is not None:
-            moves.append(ServeNow(placement.serve, query.stripe))
-        if source is not None:
-            moves.append(Move(query.member.id, source.id, placement))
-        return moves
 
     # --- excess, shared children, repair slots
 
@@ -211,38 +173,13 @@ class Remedies:
             if own is None or stripe is None:
                 continue
             link = one.links[own]
-            if graph.room(stripe) >= 0 or graph.room(own) < one.slots:
+            stays = bool(link.down) or (bool(link.children) and not link.leaving)
+            if stays or graph.room(stripe) >= 0 or graph.room(own) < one.slots:
                 graph.yield_to(one, None)
             elif not link.children and not link.down:
                 graph.assign(one, stripe)
                 due.append(ServeNow(one.id, stripe))
         return due
-
-    # --- depth
-
-    def _lower(self, stripe: Stripe) -> list[Remedy]:
-        """Move one of the deepest interior nodes up, where the tree is deeper than it need be."""
-        graph = self._graph
-        interior = graph.shelves[stripe].interior
-        levels = interior.levels()
-        if not levels or levels[-1] + 1 <= depth_bound(len(graph.members)):
-            return []
-        if graph.policy == "zebra" or graph.moving[stripe]:
-            return []
-        one = next(interior.at(levels[-1]))
-        if one.links[stripe].parent is None:
-            return []
-        query = Query(one, stripe, set())
-        if graph.free(one, stripe) < 1 and (leaf := graph.leaf_of(one, stripe)) is not None:
-            query = Query(leaf, stripe, {one})
-        found = self._planner.regular(query)
-        if found is None or self._depth(found, stripe) > levels[-1] - (query.member is one):
-            return []
-        return self._move(query, found)
-
-    def _depth(self, found: Found, stripe: Stripe) -> int:
-        depth = found.parents[0].links[stripe].depth
-        return 1 if depth is None else depth + 1
 
 
 def can_serve(graph: Graph, one: Member, stripe: Stripe) -> bool:

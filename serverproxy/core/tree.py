@@ -18,8 +18,9 @@ from itertools import islice
 from common.ids import ROOT, NodeId, Stripe
 from serverproxy.core.graph import Graph, LoopError, Policy, TreeError, UnknownNodeError
 from serverproxy.core.invariants import InvariantError, check
+from serverproxy.core.moves import Move, Remedy, ServeNow
 from serverproxy.core.placement import Candidate, Placement, Planner, Query
-from serverproxy.core.remedies import Move, Remedies, Remedy, ServeNow
+from serverproxy.core.remedies import Remedies
 from serverproxy.core.shelves import Member
 from serverproxy.core.standbys import Standbys
 

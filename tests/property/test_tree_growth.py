@@ -1,11 +1,15 @@
-"""Trees to which nodes only come (Z18, S33)."""
+"""Trees to which nodes only come, and trees whose nodes come and go (Z18, S33)."""
 
+from random import Random
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.ids import NodeId, Stripe
-from serverproxy.core.remedies import depth_bound
+from serverproxy.core.lowering import depth_bound
 from serverproxy.core.tree import Move, Trees
+from tests.support.fleet import long
 
 STRIPES = (Stripe(0), Stripe(1))
 
@@ -20,9 +24,16 @@ def grow(trees: Trees, slots: list[int], picks: list[int]) -> None:
         for stripe, placement in placements.items():
             pick = picks[index % len(picks)] % len(placement.candidates)
             trees.attach(node, stripe, placement.candidates[pick].parent)
-        while moves := [one for one in trees.remedies() if isinstance(one, Move)]:
-            for move in moves:
-                trees.attach(move.node, move.stripe, move.placement.candidates[0].parent)
+        while look(trees):
+            pass
+
+
+def look(trees: Trees) -> bool:
+    """Have done what the trees owe now; return whether it was anything."""
+    moves = [one for one in trees.remedies() if isinstance(one, Move)]
+    for move in moves:
+        trees.attach(move.node, move.stripe, move.placement.candidates[0].parent)
+    return bool(moves)
 
 
 @settings(max_examples=6, deadline=None)
@@ -68,3 +79,46 @@ def test_a_newcomer_with_a_slot_for_each_stripe_is_never_refused(
         trees.add(node, slots=number, hard_limit=hard[index % len(hard)])
         assert trees.join(node) is not None
         trees.check()
+
+
+def too_deep(trees: Trees) -> int:
+    """Return by how many levels a tree is deeper than the bound."""
+    depths = [trees.tree_depth(stripe) for stripe in STRIPES]
+    return max(depths) - depth_bound(len(trees))
+
+
+def come_or_go(trees: Trees, chance: Random, born: int, nodes: int, slots: int) -> None:
+    """Let a random node die, its orphans placed as they come, or a new one join."""
+    if len(trees) < nodes and chance.random() < 0.5:
+        trees.add(node := NodeId(f"m{born}"), slots=slots, hard_limit=False)
+        placed = trees.join(node)
+        assert placed is not None
+        for stripe, placement in placed.items():
+            trees.attach(node, stripe, placement.candidates[0].parent)
+        return
+    for orphan, stripe in trees.remove(chance.choice(trees.nodes())):
+        found = trees.place(orphan, stripe)
+        assert found is not None
+        trees.attach(orphan, stripe, found.candidates[0].parent)
+
+
+@pytest.mark.parametrize(("slots", "looks"), [(3, 1), (2, 5)])
+def test_under_churn_the_depth_stays_near_the_bound(slots: int, looks: int) -> None:
+    """The bound and two levels, after so many looks at what the trees owe (design 5, "Depth").
+
+    With two slots each nearly every slot is taken: a subtree that has come loose is then hung low
+    for a moment. In `test-full` with 2,000 nodes through 6,000 events.
+    """
+    nodes, events = int(long(150, 2000)), int(long(600, 6000))
+    trees, chance = Trees(stripes=2), Random(slots)
+    grow(trees, [slots] * nodes, [0])
+    for event in range(events):
+        come_or_go(trees, chance, event, nodes, slots)
+        for _ in range(looks):
+            look(trees)
+            if too_deep(trees) <= 2:
+                break
+        assert too_deep(trees) <= 2, f"at event {event}"
+    while look(trees):
+        pass
+    trees.check()

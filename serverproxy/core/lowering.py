@@ -1,0 +1,106 @@
+"""Trees that are deeper than they need be, after churn, made lower (design 5, "Depth").
+
+Orphans are hung where there is room, whole subtrees low down among them. Then a subtree that is too
+deep and a leaf higher up take each other's places: each such move lowers the sum of all depths, so
+they come to an end.
+"""
+
+from itertools import islice
+
+from common.ids import Stripe
+from serverproxy.core.moves import Mover, Remedy
+from serverproxy.core.placement import Found, Query
+from serverproxy.core.shelves import Member
+
+TRIES = 8
+"""How many subtrees, and at each depth how many leaves, are looked at for one move."""
+MOST_RAISED = 6
+"""Subtrees that are moved up at a time where the tree is too deep by more than two levels; else one
+is, each time."""
+
+
+def depth_bound(nodes: int) -> int:
+    """Return how deep a tree of so many nodes may be: ceil(log2(n / 2)) + 2."""
+    return max(0, (nodes - 1).bit_length() - 1) + 2
+
+
+class Lowering(Mover):
+    """Plans the moves towards lower trees."""
+
+    def due(self, stripe: Stripe) -> list[Remedy]:
+        """Move deep nodes up where the tree is deeper than it need be, once others have arrived."""
+        graph, moves = self._graph, list[Remedy]()
+        if graph.policy == "zebra" or graph.moving[stripe]:
+            return moves
+        bound = depth_bound(len(graph.members))
+        for _ in range(MOST_RAISED):
+            levels = graph.shelves[stripe].interior.levels()
+            if not levels or levels[-1] + 1 <= bound + (2 if moves else 0):
+                break
+            if not (raised := self._raise(levels[-1], stripe)):
+                break
+            moves += raised
+        return moves
+
+    def _raise(self, deepest: int, stripe: Stripe) -> list[Remedy]:
+        """Move one of the deepest interior nodes up, or one above it with its whole subtree."""
+        graph = self._graph
+        one = next(graph.shelves[stripe].interior.at(deepest))
+        if not self._is_here(one, stripe):
+            return []
+        query = Query(one, stripe, set())
+        full = graph.free(one, stripe) < 1
+        found = self._planner.slots(query) if full else self._planner.regular(query)
+        if found is not None and self._depth(found, stripe) < deepest:
+            return self._move(query, found)
+        return next(
+            (moves for top in self._tops(one, stripe) if (moves := self._swap(top, stripe))), []
+        )
+
+    def _tops(self, one: Member, stripe: Stripe) -> list[Member]:
+        """Return a deep node and those above it, whose rise would bring most first.
+
+        A subtree of so many levels is taken to have twice as many nodes as one with a level less.
+        """
+        highest = next(iter(self._graph.shelves[stripe].leafy.levels()), None)
+        lowest, tops = one.links[stripe].depth, list[tuple[int, int, Member]]()
+        top: Member | None = one
+        while highest is not None and lowest is not None and top is not None:
+            depth = top.links[stripe].depth
+            if depth is None or depth <= highest + 1:
+                break
+            tops.append(((depth - highest - 1) << (lowest - depth), -depth, top))
+            top = top.links[stripe].parent
+        tops.sort(key=lambda each: each[:2], reverse=True)
+        return [top for _, _, top in tops[:TRIES]]
+
+    def _swap(self, one: Member, stripe: Stripe) -> list[Remedy]:
+        """Let a deep node with its subtree and a leaf higher up take each other's places.
+
+        Each move of this kind lowers the sum of all depths, so they come to an end.
+        """
+        graph, query, depth = self._graph, Query(one, stripe, set()), one.links[stripe].depth
+        leafy = graph.shelves[stripe].leafy
+        home = one.links[stripe].parent
+        if depth is None or home is None or home is graph.root or not self._is_here(one, stripe):
+            return []
+        if graph.reach(home, stripe) < 1:
+            return []
+        for key in leafy.levels():
+            if key + 1 >= depth:
+                break
+            for parent in islice(leafy.at(key), TRIES):
+                leaf = graph.leaf_of(parent, stripe, but=one)
+                here = leaf is not None and self._is_here(leaf, stripe)
+                if leaf is not None and here and self._planner.fits(parent, query):
+                    moves = self._move(query, Found([parent]))
+                    return moves + self._move(Query(leaf, stripe, set()), Found([home]))
+        return []
+
+    def _is_here(self, one: Member, stripe: Stripe) -> bool:
+        link = one.links[stripe]
+        return link.parent is not None and link.parent is link.up
+
+    def _depth(self, found: Found, stripe: Stripe) -> int:
+        depth = found.parents[0].links[stripe].depth
+        return 1 if depth is None else depth + 1
