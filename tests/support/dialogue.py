@@ -90,6 +90,8 @@ class Dialogue:
                 return _show(self.world, rest[0])
             case "tell":
                 _tell(self.world, rest)
+            case "join":
+                _join(self.world, *rest)
             case _:
                 self._happen(verb, rest)
         return []
@@ -139,18 +141,10 @@ class Dialogue:
                 world.run(3.0)
             case "wait", [seconds]:
                 world.run(float(seconds))
-            case "join", [name, *settings]:
-                nat = "nat" in settings
-                keys = [one.partition("=") for one in settings if one != "nat"]
-                world.join(name, **{key: _value(value) for key, _, value in keys})
-                world.host(name).reachable = not nat
-                world.run(0.0)
-            case "rate", [name, number]:
-                world.host(name).rate = float(number)
+            case (("rate" | "downlink"), [name, number]):
+                setattr(world.host(name), verb, float(number))
             case (("cut" | "mend"), [one, *others]):
                 self._cable(verb, one, others)
-            case "downlink", [name, number]:
-                world.host(name).downlink = float(number)
             case "source", [what]:
                 self._source(what)
             case _, [_, *_] if verb in each:
@@ -199,6 +193,13 @@ class Dialogue:
             server.host.run(lambda: server.pause("it was taken away"))
         else:
             server.host.run(lambda: server.play(self.setting.source, track))
+
+
+def _join(world: World, name: str, *settings: str) -> None:
+    keys = [one.partition("=") for one in settings if one != "nat"]
+    world.join(name, **{key: _value(value) for key, _, value in keys})
+    world.host(name).reachable = "nat" not in settings
+    world.run(0.0)
 
 
 def _value(text: str) -> int | str:
