@@ -113,15 +113,14 @@ class Membership(Directory):
     def _join(self, event: Joined) -> list[Command]:
         node = event.node
         slots, hard = slots_of(event.max_children, event.addresses, self._stripes)
-        self.capacity.begin(node, slots, hard_limit=hard)
         self.trees.add(node, slots=slots, hard_limit=hard)
         placements = self._first_places(node)
         if placements is None:
             self.trees.remove(node)
-            self.capacity.forget(node)
             self.stats.joins["full"] += 1
             return [Refuse(node, "full", "no slot is free for you now", 2.0)]
         self.members[node] = Member(event.addresses, event.max_children)
+        self._capacity.begin(node, slots, hard_limit=hard)
         self.stats.joins["ok"] += 1
         parents = tuple(self.candidates(s, placements[s]) for s in sorted(placements))
         return [
@@ -162,10 +161,7 @@ class Membership(Directory):
         member = self.members.get(node)
         if member is None or member.addresses == addresses or not addresses:
             return []
-        member.addresses = addresses
-        slots, hard = slots_of(member.max_children, addresses, self._stripes)
-        slots = self.capacity.begin(node, slots, hard_limit=hard)
-        self.trees.set_slots(node, slots, hard_limit=hard)
+        self.reached(node, addresses)
         return [self.serve(node)]
 
     def _unreached(self, node: NodeId) -> list[Command]:
@@ -183,7 +179,7 @@ class Membership(Directory):
         slow = self.slow_parent(node, message)
         commands = self._hangs(node, Stripe(message.stripe), message)
         if slow is not None:
-            commands += self._have_other_slots(self.capacity.left_as_slow(slow, self._now))
+            commands += self._have_other_slots(self._capacity.left_as_slow(slow, self._now))
         return commands
 
     def _hangs(
@@ -250,7 +246,7 @@ class Membership(Directory):
             stripe = Stripe(one.stripe)
             if stripe < self._stripes and one.parent is not None:
                 self.attached(node, stripe, NodeId(one.parent), self._now)
-        return self._have_other_slots(self.capacity.reported(node, report, self._now))
+        return self._have_other_slots(self._capacity.reported(node, report, self._now))
 
     def root_child_taken(self, stripe: Stripe, child: NodeId) -> list[Command]:
         """Take the server proxy's own word that it feeds a node."""

@@ -43,10 +43,10 @@ class Roster:
         self.trees = trees
         self.members: dict[NodeId, Member] = {}
         self.stats = MembershipStats()
-        self.capacity = Capacity(trees, stripes)
         self._stripes, self._grace = stripes, grace
         self._placeholders = 0
         self._suspects: dict[NodeId, float] = {}
+        self._capacity = Capacity(trees, stripes)
 
     # --- who hangs where
 
@@ -75,9 +75,10 @@ class Roster:
         addresses = event.addresses or event.reached
         if known is not None and not known.placeholder:
             addresses = addresses or known.addresses
-        slots, hard = slots_of(event.max_children, addresses, self._stripes)
+        first, hard = slots_of(event.max_children, addresses, self._stripes)
         children = sum(len(state.children) for state in event.stripes)
-        slots = self.capacity.begin(node, slots, hard_limit=hard, children=children)
+        slots = self._capacity.begin(node, first, hard_limit=hard, children=children)
+        hard = hard or not slots
         if known is None:
             self.trees.add(node, slots=slots, hard_limit=hard)
         else:
@@ -111,29 +112,15 @@ class Roster:
         else:
             self.attached(node, stripe, NodeId(parent), now)
 
-    def slow_parent(self, node: NodeId, message: FromNode) -> NodeId | None:
-        """Return the parent that a node leaves as slow with this message, if it had that one."""
-        if not isinstance(message, AttachedReport | ParentLost) or message.reason != "slow":
-            return None
-        lost = message.lost if isinstance(message, AttachedReport) else message.parent
-        parent = self.trees.parent(node, Stripe(message.stripe))
-        return parent if parent == lost else None
-
-    def serve(self, node: NodeId) -> Send:
-        """Tell a node what it serves, with how many slots."""
-        member, trees = self.members[node], self.trees
-        serve = Serve(serve=trees.serves(node), slots=trees.slots(node), addresses=member.addresses)
-        return Send(node, serve)
-
     # --- who is away
 
     def forget(self, node: NodeId) -> list[Command]:
         """Take a node out; its children are orphans from now on."""
         member = self.members.pop(node)
-        self.capacity.forget(node)
         above = [self.trees.parent(node, Stripe(stripe)) for stripe in range(self._stripes)]
         self.trees.remove(node)
         self._suspects.pop(node, None)
+        self._capacity.forget(node)
         self._placeholders -= member.placeholder
         self._fit(*above)
         return [] if member.placeholder else [Forgotten(node)]
@@ -180,14 +167,34 @@ class Roster:
 
     def unreached(self, node: NodeId) -> bool:
         """Take the slots of a node that cannot be reached; one that has children evidently can."""
-        if (member := self.members.get(node)) is None:
+        if node not in self.members:
             return False
         if any(self.trees.children(node, Stripe(stripe)) for stripe in range(self._stripes)):
             return False
-        member.addresses = ()
-        self.capacity.begin(node, 0, hard_limit=True)
-        self.trees.set_slots(node, 0, hard_limit=True)
+        self.reached(node, ())
         return True
+
+    def reached(self, node: NodeId, addresses: tuple[str, ...]) -> None:
+        """Note where a node can be reached; nowhere: it has no slots."""
+        member = self.members[node]
+        member.addresses = addresses
+        first, hard = slots_of(member.max_children, addresses, self._stripes)
+        slots = self._capacity.begin(node, first, hard_limit=hard)
+        self.trees.set_slots(node, slots, hard_limit=hard or not slots)
+
+    def slow_parent(self, node: NodeId, message: FromNode) -> NodeId | None:
+        """Return the parent that a node leaves as slow with this message, if it had that one."""
+        if not isinstance(message, AttachedReport | ParentLost) or message.reason != "slow":
+            return None
+        lost = message.lost if isinstance(message, AttachedReport) else message.parent
+        parent = self.trees.parent(node, Stripe(message.stripe))
+        return parent if parent == lost else None
+
+    def serve(self, node: NodeId) -> Send:
+        """Tell a node what it serves now, and with how many slots."""
+        member, trees = self.members[node], self.trees
+        serve = Serve(serve=trees.serves(node), slots=trees.slots(node), addresses=member.addresses)
+        return Send(node, serve)
 
     # --- placeholders
 

@@ -7,9 +7,18 @@ import pytest
 
 from common.fields import LostReason, StripeReport, StripeState
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import AttachedReport, Candidates, ChildLost, Leave, ParentLost, Redirect
+from common.messages import (
+    AttachedReport,
+    Candidates,
+    ChildLost,
+    Leave,
+    ParentLost,
+    Redirect,
+    Serve,
+)
 from common.messages import Report as ReportMessage
 from serverproxy.core import roster
+from serverproxy.core.capacity import RAISE_AFTER
 from serverproxy.core.members import (
     Command,
     ControlLost,
@@ -81,7 +90,10 @@ class Restarted:
     def attach(self, name: str, stripe: Stripe, parent: str) -> list[Command]:
         return self.told(name, AttachedReport(stripe=stripe, parent=parent, first=0))
 
-    def report(self, name: str, parents: Sequence[str | None], below: Sequence[str] = ()) -> None:
+    def say(
+        self, name: str, parents: Sequence[str | None], below: Sequence[str] = ()
+    ) -> list[Command]:
+        """Let a node report."""
         stripes = tuple(
             StripeReport(Stripe(s), parent, 0.0, 0, 0, 0, tuple(below))
             for s, parent in enumerate(parents)
@@ -89,7 +101,7 @@ class Restarted:
         message = ReportMessage(
             sent_us=1, delay=0.0, stripes=stripes, players=0, delivered=0, lost=0
         )
-        self.handle(Told(NodeId(name), message))
+        return self.handle(Told(NodeId(name), message))
 
     def expire(self, at: float) -> list[Command]:
         self.now = at
@@ -169,7 +181,7 @@ def test_a_parent_that_stays_away_is_let_go_after_the_grace() -> None:
     new = Restarted()
     new.back("d")
     new.now = GRACE - 1
-    new.report("d", ("c", None))
+    new.say("d", ("c", None))
     new.expire(GRACE + 1)
     assert new.parents("d") == ("c", None)
     assert new.expire(2 * GRACE) == []
@@ -235,7 +247,7 @@ def test_who_is_away_stays_while_a_parent_or_a_child_speaks_of_it() -> None:
     new.handle(ControlLost(NodeId("d")))
     for at in range(0, 60, 2):
         new.now = float(at)
-        new.report("e", ("c", "d"))
+        new.say("e", ("c", "d"))
         new.expire(new.now)
     assert "d" in new.core.members
     assert new.parents("e") == ("c", "d")
@@ -243,7 +255,7 @@ def test_who_is_away_stays_while_a_parent_or_a_child_speaks_of_it() -> None:
     new.handle(ControlLost(NodeId("f")))
     for at in range(70, 100, 2):
         new.now = float(at)
-        new.report("c", ("a", "b"), ["d", "f"])
+        new.say("c", ("a", "b"), ["d", "f"])
         new.expire(new.now)
     assert "f" in new.core.members
 
@@ -271,6 +283,38 @@ def test_a_child_that_leaves_the_server_proxy_while_it_is_away_is_forgotten_in_t
     assert new.parents("a")[0] is None
     new.expire(GRACE)
     assert list(new.core.members) == []
+
+
+# --- what a node can feed
+
+
+def served(commands: Sequence[Command]) -> dict[str, int]:
+    return {
+        c.node: c.message.slots
+        for c in commands
+        if isinstance(c, Send) and isinstance(c.message, Serve)
+    }
+
+
+def test_a_full_node_whose_children_do_well_is_told_of_another_slot() -> None:
+    """`capacity` decides; the node is told, and keeps it when it comes back."""
+    new = chain()
+    told: dict[str, int] = {}
+    for _ in range(RAISE_AFTER):
+        new.now += 2.0
+        told |= served(new.say("a", (ROOT, "b"), "bcy"))
+    assert told == {"a": 4}
+    assert new.trees.slots(NodeId("a")) == 4
+    new.handle(ControlLost(NodeId("a")))
+    assert offered(new.back("a")).slots == 4
+
+
+def test_a_parent_that_is_left_as_slow_is_told_that_it_has_fewer() -> None:
+    new = chain()
+    report = AttachedReport(stripe=S0, parent="a", first=1, lost="c", reason="slow")
+    told = served(new.told("d", report))
+    assert told == {"c": 2}
+    assert new.core.stats.parents_lost == {"slow": 1}
 
 
 # --- suspects
@@ -303,7 +347,7 @@ def test_whom_a_child_has_lost_is_nobodys_candidate_until_it_reports(reason: Los
     lose(new, "e", "c", reason)
     assert "c" not in lose(new, "f", "c", reason)
     assert "c" not in asked(new.join("x"))[S0]
-    new.report("c", ("a", "b"))
+    new.say("c", ("a", "b"))
     assert "c" in lose(new, "f", "stranger", "refused")
 
 
