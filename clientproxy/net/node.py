@@ -44,6 +44,8 @@ NO_ROOM = 453
 """RTSP status: nobody has a slot for this node."""
 TRY_AGAIN = 503
 """RTSP status of what may pass: waiting players go on waiting."""
+FULL = 453
+"""RTSP status where no slot is free: waiting players are told, those that play wait for one."""
 
 
 class Node:
@@ -282,7 +284,7 @@ class Node:
         """Conform to control.Member: who watches a channel that is gone is told so."""
         self._error = error
         self._news.set()
-        if error.status != TRY_AGAIN:
+        if error.status not in {TRY_AGAIN, FULL}:
             self.feed.end(error.why)
 
     def _report(self, stripes: Stripes, now: float) -> Report:

@@ -153,8 +153,12 @@ async def test_who_joins_the_new_process_first_takes_nobodys_id_or_place(
     await restarts.all_have(59)
 
 
-async def test_with_another_number_of_stripes_all_begin_afresh(restarts: Restarts) -> None:
-    """The players stay: the codecs are the same."""
+@pytest.mark.parametrize("dial_back_wait", [0.15, 0.0])
+async def test_with_another_number_of_stripes_all_begin_afresh(
+    restarts: Restarts, monkeypatch: pytest.MonkeyPatch, dial_back_wait: float
+) -> None:
+    """The players stay: the codecs are the same. Also if a slot is free for some only later."""
+    monkeypatch.setattr(server_control, "DIAL_BACK_WAIT", dial_back_wait)
     server = await restarts.start()
     server.up()
     server.push(30)
@@ -251,14 +255,14 @@ async def test_while_it_is_away_nobody_leaves_a_tree_that_works(
     assert all(one.exact for one in restarts.viewers)
 
 
-async def test_forty_nodes_come_back_each_once_and_the_stream_with_the_first(
+async def test_two_dozen_nodes_come_back_each_once_and_the_stream_with_the_first(
     restarts: Restarts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They have waited longer and longer, each for itself; who lacks a parent comes soon."""
     server = await restarts.start()
     server.up()
     server.push(30)
-    await restarts.add(40)
+    await restarts.add(24)
     await restarts.settle()
     before = {name(node): parents(node) for node in restarts.nodes}
     loop = asyncio.get_running_loop()
@@ -278,7 +282,7 @@ async def test_forty_nodes_come_back_each_once_and_the_stream_with_the_first(
         lambda: len(list(server.channel.feed.downlink.children)) == 2, 30, "the stream goes on"
     )
     await restarts.settle()
-    assert len(came) == 40
+    assert len(came) == 24
     assert {name(node): parents(node) for node in restarts.nodes} == before
     server.sent = 30
     server.push(30)
