@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from clientproxy.config import ClientConfig
 from clientproxy.net.channels import JoinedChannels
@@ -13,8 +14,10 @@ from common.runtime.daemon import Stop
 from common.runtime.link import Listener
 from serverproxy.app import ServerProxy
 from serverproxy.config import ServerConfig
-from tests.support.cable import Cable
 from tests.support.capture import Capture
+
+if TYPE_CHECKING:
+    from tests.support.cable import Cable
 
 ANY_PORT = "127.0.0.1:0"
 
