@@ -9,9 +9,9 @@ import pytest
 
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.node import Node
-from clientproxy.net.stripes import Stripes
-from common.fields import AddPolicyName, Candidate, DeletePolicyName, LostReason
+from common.fields import AddPolicyName, Candidate, DeletePolicyName
 from common.ids import ROOT, NodeId, Stripe
+from common.runtime.childfeed import ChildFeed
 from tests.integration.overlay.conftest import Join
 from tests.support.cable import Cable
 from tests.support.overlay import InProcessNode, until
@@ -37,12 +37,6 @@ class Watched:
     node: Node
     cable: Cable
     viewer: Viewer
-
-    @property
-    def rejoins(self) -> dict[tuple[Stripe, LostReason], int]:
-        """Parents lost."""
-        assert self.node.stripes is not None
-        return self.node.stripes.rejoins
 
     async def dies(self) -> None:
         """End without a word to the children."""
@@ -142,14 +136,14 @@ async def test_orphans_go_where_the_delete_policy_says(
     graceful: bool,
 ) -> None:
     """The node that leaves or dies is in the middle: its children, or all below it, are sent."""
-    told: dict[NodeId, set[str]] = {}
-    pass_on = Stripes.pass_on
+    told: dict[tuple[NodeId, bool], set[str]] = {}
+    redirect = ChildFeed.redirect
 
-    def spy(stripes: Stripes, stripe: Stripe, targets: Sequence[Candidate]) -> None:
-        told.setdefault(NodeId(stripes.offer.node), set()).update(one.node for one in targets)
-        pass_on(stripes, stripe, targets)
+    def spy(feed: ChildFeed, to: Sequence[Candidate], *, everyone: bool = False) -> None:
+        told.setdefault((feed.node, everyone), set()).update(one.node for one in to)
+        redirect(feed, to, everyone=everyone)
 
-    monkeypatch.setattr(Stripes, "pass_on", spy)
+    monkeypatch.setattr(ChildFeed, "redirect", spy)
     async with redirecting(delete=delete) as server, AsyncExitStack() as cables:
         server.up()
         server.play()
@@ -157,14 +151,17 @@ async def test_orphans_go_where_the_delete_policy_says(
         middle = next(one for one in nodes if parent(one.node) != ROOT and children(one.node) >= 1)
         above = parent(middle.node)
         below = {name(one.node) for one in nodes if name(middle.node) in path(one.node)}
+        near = {name(one.node) for one in nodes if parent(one.node) == name(middle.node)}
         others = [one for one in nodes if one is not middle]
+        told.clear()
         await (middle.host.close() if graceful else middle.dies())
         await goes_on(server, [one.viewer for one in others], seconds)
         target = ROOT if delete.startswith("root") else above
         everyone = delete.endswith("_all")
-        assert told == ({node: {target} for node in below} if everyone else {})
-        if graceful:
-            assert [one.rejoins for one in others if one.rejoins] == []
+        # A node that dies tells nobody: its children know where to go, and tell theirs.
+        expected = (below if everyone else near) - (set() if graceful else near)
+        assert all(target in told.get((node, everyone), ()) for node in expected), told
+        assert not [node for node, all_below in told if all_below and not everyone]
 
 
 async def test_a_parent_that_only_its_children_have_lost_shuts_nobody_out(
