@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 HOSTS = int(long(6, 12))
 """Beside that of the server proxy; half have players, and each one that dies has a successor."""
 KILLS = int(long(2, 18))
-EVERY = long(8.0, 10.0)
+EVERY = long(6.0, 10.0)
 DELAY, JITTER, LOSS = (0.020, 0.080), 0.005, 0.01
 """Seconds one way per link, least and most, seconds, share of the frames."""
 DELIVERED = 0.9999
@@ -50,4 +50,4 @@ def test_delay_jitter_loss_and_kills_leave_all_but_whole(tmp_path: Path) -> None
             outcome = stage.judge()
             print(f"lossy network: {outcome}; least share delivered {outcome.least_share:.6f}")
             assert outcome.least_share >= DELIVERED, "\n".join([str(outcome), *outcome.faults])
-            assert outcome.packets > 100 * EVERY * KILLS * half
+            assert outcome.packets > 80 * EVERY * KILLS * half
