@@ -2,8 +2,17 @@
 
 from common.fields import Candidate
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import AttachedReport, Candidates, ChildLost, FromNode, ParentLost, Redirect
+from common.messages import (
+    AttachedReport,
+    Candidates,
+    ChildLost,
+    FromNode,
+    ParentLost,
+    Redirect,
+    Standby,
+)
 from serverproxy.core.members import Command, Event, Joined, MakeOffer, Send, Told
+from serverproxy.core.membership import Membership
 from serverproxy.core.redirection import RedirectMembership
 from serverproxy.core.tree import Trees
 
@@ -15,7 +24,7 @@ AT_ROOT = Candidate(ROOT, (), 0.0, available=True)
 class Overlay:
     def __init__(self, *, stripes: int = 1, repair_slots: int = 1) -> None:
         self.trees = Trees(stripes=stripes, repair_slots=repair_slots, follow=True)
-        self.core = RedirectMembership(self.trees, stripes=stripes, away_grace=GRACE)
+        self.core: Membership = RedirectMembership(self.trees, stripes=stripes, away_grace=GRACE)
         self.now = 0.0
 
     def handle(self, event: Event) -> list[Command]:
@@ -131,3 +140,16 @@ def test_a_parent_may_say_that_a_child_is_gone() -> None:
         overlay.attach(name, parent)
     overlay.told("a", ChildLost(stripe=S0, child="b", reason="silent"))
     assert overlay.trees.parent(NodeId("b"), S0) is None
+
+
+def test_no_standby_is_named_where_a_directory_would() -> None:
+    """Of two siblings the second would get another one than the first."""
+    for kind in (RedirectMembership, Membership):
+        overlay = Overlay()
+        overlay.core = kind(overlay.trees, stripes=1, away_grace=GRACE)
+        for name, parent in (("a", ROOT), ("b", "a"), ("c", "a"), ("d", "b"), ("e", "b")):
+            overlay.handle(Joined(node=NodeId(name), addresses=(f"{name}:1",), max_children=None))
+            overlay.attach(name, parent)
+        sent = [one.message for one in overlay.settle(2 * GRACE) if isinstance(one, Send)]
+        named = any(isinstance(message, Standby) for message in sent)
+        assert named == (kind is Membership)
