@@ -18,7 +18,7 @@ NODES = 100
 WITHIN = 1.0
 FIRST_PACKET = 1.5
 """Seconds from a player's connection to its first packet: 95 of 100, on a quiet machine."""
-BUSY = 10
+BUSY = 20
 """By so much more in `make test`, beside who knows what; nobody is refused before."""
 DEPTH = 9
 """ceil(log2(100 / 2)) + 2, and one that the next improving move takes away."""

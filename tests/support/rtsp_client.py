@@ -44,9 +44,15 @@ class RtspClient:
     """One connection. `request` answers; packets that come meanwhile go to `sink`."""
 
     def __init__(
-        self, url: str, sink: Sink, *, transport: Transport = "tcp", cseq: int = 1
+        self,
+        url: str,
+        sink: Sink,
+        *,
+        transport: Transport = "tcp",
+        cseq: int = 1,
+        patience: float = 10.0,
     ) -> None:
-        self.url, self.sink, self.transport = url, sink, transport
+        self.url, self.sink, self.transport, self.patience = url, sink, transport, patience
         self.agent = "stripecast-bench"
         self.session = ""
         self.session_header = ""
@@ -99,10 +105,15 @@ class RtspClient:
         self._send(f"{method} {url} RTSP/1.0\r\n{text}\r\n".encode())
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> Reply:
-        """Send and wait for the answer, whatever its status."""
+        """Send and wait for the answer, whatever its status, for `patience` seconds by default."""
         self.send_request(method, url, headers)
+        timeout = self.patience if timeout is None else timeout
         end = time.monotonic() + timeout
         while True:
             if reply := self._reply():

@@ -34,6 +34,8 @@ CLOCK_RATES = {"video": 90_000, "audio": 48_000}
 WINDOW = 1.0
 """Seconds after a fault in which a stall counts as its own."""
 _KEEP_ALIVE = 20.0
+_PATIENCE = 60.0
+"""Seconds for an answer: how long it takes is measured, not judged here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,10 @@ class _Player(threading.Thread):
             if self.seat.namespace:
                 enter(self.seat.namespace)
             with RtspClient(
-                self.seat.url, self.capture.take, transport=self.seat.transport
+                self.seat.url,
+                self.capture.take,
+                transport=self.seat.transport,
+                patience=_PATIENCE,
             ) as client:
                 self._play(client)
         except (ClosedError, ConnectionError) as error:
