@@ -113,6 +113,23 @@ class Fleet:
             if isinstance(tree, dict) and isinstance(tree["parents"], dict)
         ]
 
+    def placed(self) -> dict[str, list[str]]:
+        """Return the parents of every node, by stripe, as each says itself."""
+        return {self.node(client): self.parents(client) for client in self.clients}
+
+    def alarms(self, since: Mapping[int, int]) -> list[str]:
+        """Return lines about silent parents, but for the server proxy: none on an idle machine.
+
+        On a busy one a node may be held up for so long that its children take their standby.
+        `since`: lines that each process had logged before.
+        """
+        lines = [
+            line
+            for client in self.clients
+            for line in client.text().splitlines()[since[client.pid] :]
+        ]
+        return [line for line in lines if " lost: silent" in line and "parent root" not in line]
+
     def lost(self) -> dict[str, float]:
         """Return `stripecast_packets_lost_total` of every client proxy."""
         return {
