@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     every = what.add_parser("matrix", help="add and delete policies against our own way in")
     every.set_defaults(do=_matrix)
     every.add_argument("--nodes", type=int, default=40, help="(%(default)d)")
-    every.add_argument("--minutes", type=float, default=1.0, help="of churn (%(default)g)")
+    every.add_argument("--minutes", type=float, default=2.0, help="of churn (%(default)g)")
     every.add_argument("--churn", type=float, default=0.5, help="(%(default)g)")
     every.add_argument("--seed", type=int, default=1, help="(%(default)d)")
     every.add_argument("--stripes", type=int, nargs="+", default=[1, 2], choices=[1, 2])

@@ -38,6 +38,8 @@ class Survey:
         self._run = run
         self._parents: dict[str, list[NodeId | None]] = {}
         self._orphans: dict[tuple[str, int], float] = {}
+        self._lacking: set[str] = set()
+        """Nodes with a place in `_orphans`."""
         self._closer: dict[str, float] = {}
         self._told_at = 0.0
         run.loop.network.on_change.append(self._changed)
@@ -82,12 +84,14 @@ class Survey:
                 self._parents[client.name] = parents
             return
         before = self._parents[client.name]
-        if parents == before and None not in parents:
+        if parents == before and client.name not in self._lacking:
             return
+        self._lacking.discard(client.name)
         for stripe, parent in enumerate(parents):
             place, old = (client.name, stripe), before[stripe]
             ended_at = self._run.ended_at.get(str(old))
             if parent is None:
+                self._lacking.add(client.name)
                 self._orphans.setdefault(place, now if ended_at is None else ended_at)
             elif parent != old or place in self._orphans:
                 since = self._orphans.pop(place, ended_at)

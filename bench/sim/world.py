@@ -43,7 +43,7 @@ class World:
         self.clients: dict[str, ClientHost] = {}
         """Nodes that are there, by the name of their host."""
         self.ended_at: dict[str, float] = {}
-        """When nodes were killed, by id."""
+        """When nodes were killed, or stopped, by id."""
         self.names: dict[str, str] = {"root": "root"}
         """Names of hosts by the ids of their nodes."""
         self.server: ServerHost | None = None
@@ -109,11 +109,16 @@ class World:
 
     def kill(self, name: str) -> None:
         """SIGKILL."""
-        self.network.kill(self._gone(name).host)
+        self._end(name, self.network.kill)
 
     def vanish(self, name: str) -> None:
         """Take the power from a node's host."""
-        self.network.vanish(self._gone(name).host)
+        self._end(name, self.network.vanish)
+
+    def _end(self, name: str, end: Callable[[Host], None]) -> None:
+        client = self._gone(name)
+        self.ended_at[str(client.id)] = self.now
+        end(client.host)
 
     def stop(self, name: str) -> None:
         """SIGSTOP."""
@@ -137,7 +142,6 @@ class World:
     def _gone(self, name: str) -> ClientHost:
         client = self.clients.pop(name)
         self.names[str(client.id)] = name
-        self.ended_at[str(client.id)] = self.now
         self.results.records.append(self._record(client, self.now))
         return client
 
