@@ -194,6 +194,7 @@ class LateReports(RuleBasedStateMachine):
     def come_and_go(self, data: st.DataObject, absent: bool) -> None:
         node = data.draw(st.sampled_from(sorted(self.overlay.slots)))
         self.trees.absent(node, absent=absent)
+        self.settle_up()
 
     @rule(limit=st.sampled_from([1, 3, 200]))
     def stand_by(self, limit: int) -> None:
@@ -218,15 +219,11 @@ class LateReports(RuleBasedStateMachine):
         self.all_come_back()
         for _ in range(60):
             self.say_everything()
-            for place in [*self.moves]:
-                move = self.moves.pop(place)
-                target = move.placement.candidates[0].parent
-                if not self.overlay.attach(*place, target):
-                    self.trees.release(*place)
-            if not self.trees.remedies():
+            if not self.moves and not self.trees.remedies():
                 self.end_excess()
                 if not self.homeless():
                     break
+            self.follow_all()
         self.say_everything()
         self.trees.check()
         if not self.homeless():
@@ -236,6 +233,12 @@ class LateReports(RuleBasedStateMachine):
         for node in self.overlay.slots:
             for stripe in STRIPES:
                 assert self.trees.parent(node, stripe) == self.overlay.parent.get((node, stripe))
+
+    def follow_all(self) -> None:
+        for place in [*self.moves]:
+            target = self.moves.pop(place).placement.candidates[0].parent
+            if not self.overlay.attach(*place, target):
+                self.trees.release(*place)
 
     def all_come_back(self) -> None:
         for node in self.overlay.slots:
