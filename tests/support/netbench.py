@@ -34,7 +34,7 @@ class Hosts:
 
     def __init__(self, folder: Path, count: int) -> None:
         skip_unless_namespaces()
-        skip_unless_installed("nft")
+        skip_unless_installed("nft", "tc")
         self.count = count
         self._lock, number = claimed()
         self._spec = {"prefix": f"sc{number}n", "subnet": f"10.77.{number}", "hosts": count}
@@ -60,6 +60,14 @@ class Hosts:
         """Change a cable; returns when it holds."""
         self._keeper.write(json.dumps({"host": host, "cable": cable}))
         self._keeper.expect(f"^SET {host}$", 10)
+
+    def limit(self, host: int, *, up: int = 0, down: int = 0) -> None:
+        """Let no more than so many bit/s leave a host, or reach it; 0.4 s of it may queue."""
+        port = f"{self._spec['prefix']}v{host}"
+        for rate, device in ((up, ["-n", self.namespace(host), "eth0"]), (down, [port])):
+            if rate:
+                shape = ["root", "tbf", "rate", f"{rate}bit", "burst", "16k", "latency", "400ms"]
+                _run("tc", *device[:-1], "qdisc", "replace", "dev", device[-1], *shape)
 
     def __enter__(self) -> Self:
         try:
