@@ -8,6 +8,8 @@ from clientproxy.core.lag import (
     BEST_WINDOW,
     BLAME_EVERY,
     FRESH_WITHIN,
+    LATE_AFTER,
+    OWN_FAULT_FOR,
     SHARED_LAG,
     SLOW_FOR,
     SLOW_LAG,
@@ -245,3 +247,52 @@ def test_many_heartbeats_of_what_never_comes_take_no_room() -> None:
 
 def test_the_bounds_fit_each_other() -> None:
     assert SHARED_LAG < SLOW_LAG < URGENT_LAG
+
+
+def test_that_the_own_network_was_slow_counts_for_a_while() -> None:
+    """Links that come and go in bad times would blame each other in turn."""
+    bench = two_parents()
+    bench.run(10.0)
+    bench.run(3.0, p=0.5, q=0.4, g=0.3)
+    assert bench.watch.own_fault
+    bench.late[Q] = bench.late[G] = 0.0
+    assert bench.run(2.0, p=0.5) == []
+    assert bench.watch.own_fault
+    assert bench.run(OWN_FAULT_FOR, p=0.5) != []
+    assert not bench.watch.own_fault
+
+
+def test_a_link_that_is_too_young_says_nothing_about_the_others() -> None:
+    """What it was at best was measured while its way was clogged already."""
+    bench = Bench(FakeLink(S0, P), FakeLink(S1, Q))
+    bench.run(10.0)
+    young = FakeLink(S0, G, standby=True)
+    young.lag = LinkLag(bench.now)
+    bench.links = (*bench.links, young)
+    bench.late[G] = bench.behind[G] = 0.0
+    assert bench.run(3.0, p=0.5, q=0.4) == []
+    assert bench.watch.own_fault
+
+
+def test_silence_may_be_the_own_network_where_all_others_are_behind() -> None:
+    bench = two_parents()
+    silent, *others = bench.links
+    bench.run(10.0)
+    assert not bench.watch.strains(bench.links, silent, bench.now)
+    bench.late |= {Q: 0.2, G: 0.2}
+    bench.run(2.0)
+    assert bench.watch.strains(bench.links, silent, bench.now)
+    assert not bench.watch.strains([silent], silent, bench.now)
+    bench.late[G] = 0.0
+    bench.run(2.0)
+    assert not bench.watch.strains(bench.links, silent, bench.now)
+    assert len(others) == 2
+
+
+def test_a_feeding_link_without_heartbeats_counts_as_behind() -> None:
+    """Those that were lost in a clogged network, too."""
+    lag = LinkLag(0.0)
+    lag.told(1, 0.0, 1, 0.0)
+    assert not lag.is_behind(LATE_AFTER, standby=False)
+    assert lag.is_behind(LATE_AFTER + 0.1, standby=False)
+    assert not lag.is_behind(LATE_AFTER + 0.1, standby=True)

@@ -31,7 +31,7 @@ from serverproxy.core.members import (
     Send,
     Told,
 )
-from serverproxy.core.membership import ASK_AGAIN, MAX_ASKED, Membership
+from serverproxy.core.membership import ASK_AGAIN, MAX_ASKED, SETTLE_SOON, Membership
 from serverproxy.core.tree import Trees
 from tests.support.overlay_model import STRIPES, Model
 
@@ -126,6 +126,22 @@ def report(*parents: tuple[Stripe, str | None], delay: float = 0.5) -> Report:
         delivered=7,
         lost=3,
     )
+
+
+def test_what_the_trees_owe_for_lost_slots_is_done_soon() -> None:
+    """The other children of a slow parent are behind already."""
+    overlay = Overlay()
+    for name in "abcd":
+        overlay.join(name)
+    for child, parent in (("a", ROOT), ("b", "a"), ("c", "a"), ("d", "a")):
+        overlay.handle(Told(NodeId(child), AttachedReport(stripe=0, parent=parent, first=1)))
+    overlay.now += 0.2
+    moved = AttachedReport(stripe=0, parent=ROOT, first=1, lost="a", reason="slow")
+    commands = overlay.handle(Told(NodeId("d"), moved))
+    assert [
+        c.message.slots for c in commands if isinstance(c, Send) and isinstance(c.message, Serve)
+    ] == [2]
+    assert overlay.core.next_deadline() == overlay.now + SETTLE_SOON
 
 
 def test_the_first_node_is_offered_the_server_proxy_in_all_stripes() -> None:

@@ -317,6 +317,12 @@ def test_a_parent_that_is_left_as_slow_is_told_that_it_has_fewer() -> None:
     assert new.core.stats.parents_lost == {"slow": 1}
 
 
+def test_nobody_takes_slots_from_who_is_not_its_parent() -> None:
+    new = chain()
+    report = AttachedReport(stripe=S0, parent="c", first=1, lost="a", reason="slow")
+    assert served(new.told("d", report)) == {}
+
+
 # --- suspects
 
 
