@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.capture import Capture, RtpPacket
-from tests.support.faults import faults_of
 from tests.support.netbench import Cable, Hosts
 from tests.support.nursery import enter
+from tests.support.outcomes import faults_of
 from tests.support.stalls import CLOCK_RATES, percentile, stall
 
 pytestmark = pytest.mark.e2e

@@ -17,24 +17,24 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Self
 
-from tests.support.capture import Capture, compare_captures
 from tests.support.daemons import ServerProxy
 from tests.support.exactness import compare
 from tests.support.fleet import CHANNEL
 from tests.support.nursery import ForkedClient, Nursery, namespace_of
+from tests.support.outcomes import Outcome, counted, ended_early, faults_of
 from tests.support.players import FfmpegRecorder
 from tests.support.processes import BenchError, Process, Wrap, wait_until
 from tests.support.rtsp_client import Transport
 from tests.support.sockets import connections
 from tests.support.sources import GstSource
-from tests.support.stalls import Seat, Viewers, at, percentile, stall
+from tests.support.stalls import Seat, Viewers, stall
 
 TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp")
 _LOG_LEVEL = os.environ.get("STRIPECAST_TEST_LOG_LEVEL", "info")
@@ -42,13 +42,6 @@ _LONGEST = 1200.0
 """Seconds; the recordings are stopped before."""
 _AFTER = 3.0
 """Seconds that players go on after the last strike: what it costs is seen by then."""
-_SETTLED = 1.0
-"""Seconds after the first packet from the source at which the comparison begins: by then every
-viewer is past what it got from the history of its node."""
-
-
-_BEHIND = 2.0
-"""Seconds by which a capture may end before that at the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,43 +89,6 @@ def leave(member: Member) -> None:
     member.client.stop()
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What the players saw of all strikes."""
-
-    faults: list[str] = field(default_factory=list)
-    """What is not as it was sent, in words; nothing is good."""
-    stalls: list[float] = field(default_factory=list)
-    """Seconds, one per strike and viewer."""
-    source_stalls: list[float] = field(default_factory=list)
-    """The same at a session with the source itself: what the bench adds."""
-    packets: int = 0
-    """Delivered, over all viewers."""
-    lost: int = 0
-    """As the client proxies count that live, relays and viewers."""
-    least_share: float = 1.0
-    """Of the packets that any viewer, or relay that lives, had to get, so many it got."""
-
-    def check(self) -> None:
-        """Fail unless every player got every packet, bit for bit."""
-        assert not self.faults, "\n".join([str(self), *self.faults])
-        assert self.lost == 0, str(self)
-
-    @property
-    def p95(self) -> float:
-        return percentile(self.stalls, 0.95)
-
-    def __str__(self) -> str:
-        def ms(values: Sequence[float]) -> str:
-            shares = (percentile(values, share) * 1000 for share in (0.5, 0.95, 1.0))
-            return "p50 {:.0f} ms, p95 {:.0f} ms, longest {:.0f} ms".format(*shares)
-
-        return (
-            f"{len(self.source_stalls)} strikes, {self.packets} packets, {self.lost} lost; "
-            f"stall at the players {ms(self.stalls)}; at the source {ms(self.source_stalls)}"
-        )
-
-
 class FaultStage:
     """A server proxy, relays and viewers; ends them, and judges their logs, on leaving."""
 
@@ -164,6 +120,7 @@ class FaultStage:
         self.strikes: list[Strike] = []
         self._recorders: list[FfmpegRecorder] = []
         self._sockets: Viewers | None = None
+        self._before: dict[str, tuple[float, float]] = {}
 
     def __enter__(self) -> Self:
         self.nursery.wait_ready()
@@ -253,6 +210,7 @@ class FaultStage:
         self._sockets = Viewers(self.folder, [*seats, at_source])
         self._sockets.wait_playing()
         self.source.expect_sent(30)
+        self._before = {member.node: counted(member.client) for member in self.members}
 
     def strike(self, fault: Fault) -> Strike:
         """Let a fault happen to a random interior relay."""
@@ -318,40 +276,20 @@ class FaultStage:
             got = sum(map(len, one.rtp.values()))
             gone = sum(one.gaps(kind)["lost"] for kind in one.rtp)
             outcome.packets += got
-            share = 0.0 if _ended_early(one, direct) else got / (got + gone)
+            share = 0.0 if ended_early(one, direct) else got / (got + gone)
             outcome.least_share = min(outcome.least_share, share)
         for strike in self.strikes:
             outcome.source_stalls.append(stall(direct, strike.at))
             outcome.stalls += [stall(one, strike.at) for one in captures]
         for member in self.members:
-            scrape = member.client.metrics()
-            delivered = scrape.total("stripecast_packets_delivered_total")
-            lost = scrape.total("stripecast_packets_lost_total")
+            delivered, lost = counted(member.client)
             outcome.lost += int(lost)
-            outcome.least_share = min(outcome.least_share, delivered / (delivered + lost))
+            if before := self._before.get(member.node):
+                since, less = delivered - before[0], lost - before[1]
+                outcome.least_share = min(outcome.least_share, since / (since + less))
             if lost:
                 outcome.faults.append(f"{member.node}, {member.client}, lost {lost:.0f}")
         return outcome
-
-
-def faults_of(one: Capture, direct: Capture) -> list[str]:
-    """Say in what a capture differs from one at the source, once both had begun."""
-    begin = _SETTLED + max(
-        at(capture, packets[0]) for capture in (one, direct) for packets in capture.rtp.values()
-    )
-    mine, theirs = _since(one, begin), _since(direct, begin - _SETTLED)
-    least = int(0.8 * min(map(len, theirs.rtp.values())))
-    verdict = compare_captures(theirs, mine, least=max(least, 1))
-    found = [str(track) for track in verdict.tracks.values() if not track.exact]
-    found += [f"{kind}: {dict(gaps)}" for kind in one.rtp if (gaps := one.gaps(kind))]
-    found += [f"{kind}: nothing at the end" for kind in _ended_early(one, theirs)]
-    return found if one.closed is None else [*found, f"closed at {one.closed:.1f} s"]
-
-
-def _ended_early(one: Capture, direct: Capture) -> list[str]:
-    """Return the tracks that end long before those of the source."""
-    last = {kind: at(direct, packets[-1]) for kind, packets in direct.rtp.items()}
-    return [kind for kind in last if at(one, one.rtp[kind][-1]) < last[kind] - _BEHIND]
 
 
 def _node(client: ForkedClient) -> str:
@@ -360,11 +298,3 @@ def _node(client: ForkedClient) -> str:
     first = channels[0]
     assert isinstance(first, dict)
     return str(first["node"])
-
-
-def _since(capture: Capture, begin: float) -> Capture:
-    kept = {
-        kind: [packet for packet in packets if at(capture, packet) >= begin]
-        for kind, packets in capture.rtp.items()
-    }
-    return Capture(began=capture.began, rtp=kept)
