@@ -164,6 +164,8 @@ class Graph(Links):
         for stripe in self.stripes:
             self.touch(member, stripe)
             self.stir(member, stripe)
+            if (parent := member.links[stripe].parent) is not None:
+                self.stir_children(parent, stripe)
         self.flush()
 
     def clear(self, member: Member) -> None:
@@ -187,4 +189,5 @@ class Graph(Links):
             self.yielding[member] = None
         for each in self.stripes:
             self.touch(member, each)
+            self.stir(member, each)
         self.flush()

@@ -76,12 +76,13 @@ class Links:
         if link.parent is not None:
             family = link.parent.links[stripe].children
             del family[member]
-            self.restless[stripe].update(islice(family.items(), FAMILY))
+            self.stir_children(link.parent, stripe)
             self.touch(link.parent, stripe)
         self.stir(member, stripe)
-        self.restless[stripe].update(islice(link.children.items(), FAMILY))
+        self.stir_children(member, stripe)
         link.parent = parent
         if parent is not None:
+            self.stir_children(parent, stripe)
             parent.links[stripe].children[member] = None
         self._relink(member, stripe, up)
         self._count_leaving(member, stripe, 1)
@@ -138,6 +139,10 @@ class Links:
         """Note that `member` and those for whom it stands by may need another standby."""
         self.restless[stripe][member] = None
         self.restless[stripe].update(member.links[stripe].backs)
+
+    def stir_children(self, member: Member, stripe: Stripe) -> None:
+        """Note that who of its children has which standby may have to be another."""
+        self.restless[stripe].update(islice(member.links[stripe].children.items(), FAMILY))
 
     def back(self, member: Member, stripe: Stripe, standby: Member | None) -> None:
         """Let `standby` stand by for `member`."""

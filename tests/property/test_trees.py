@@ -70,6 +70,7 @@ class LateReports(RuleBasedStateMachine):
         self.moves: dict[Place, Move] = {}
         self.reports: list[tuple[NodeId, Stripe, NodeId]] = []
         self.born = 0
+        self.absent: set[NodeId] = set()
 
     # --- what happens
 
@@ -193,21 +194,34 @@ class LateReports(RuleBasedStateMachine):
     @rule(data=st.data(), absent=st.booleans())
     def come_and_go(self, data: st.DataObject, absent: bool) -> None:
         node = data.draw(st.sampled_from(sorted(self.overlay.slots)))
+        (self.absent.add if absent else self.absent.discard)(node)
         self.trees.absent(node, absent=absent)
         self.settle_up()
 
     @rule(limit=st.sampled_from([1, 3, 200]))
     def stand_by(self, limit: int) -> None:
         """Whoever needs another standby gets it; the rules hold for it then."""
-        for node, stripe in self.trees.stale_standbys(limit):
-            standby = self.trees.standby(node, stripe)
-            self.trees.hold_standby(node, stripe, standby)
-            if standby is not None and standby != ROOT:
-                siblings = self.trees.children(self.trees.path(node, stripe)[-2], stripe)
-                others = [n for n in siblings if n != node]
-                assert standby not in [self.trees.standby_held(n, stripe) for n in others]
+        for _ in range(4):
+            for node, stripe in self.trees.stale_standbys(limit):
+                standby = self.trees.standby(node, stripe)
+                self.trees.hold_standby(node, stripe, standby)
         if limit > 4 * len(self.trees):
             assert not self.trees.stale_standbys(limit)
+            for node, stripe in self.standing():
+                self.differs_from_siblings(node, stripe)
+
+    def standing(self) -> list[Place]:
+        """Return who can be told of a standby, and where."""
+        every = [(n, s) for n in self.trees.nodes() if n not in self.absent for s in STRIPES]
+        return [place for place in every if self.trees.moving_to(*place) is None]
+
+    def differs_from_siblings(self, node: NodeId, stripe: Stripe) -> None:
+        parent, held = self.trees.parent(node, stripe), self.trees.standby_held(node, stripe)
+        if parent is None or held in {None, ROOT}:
+            return
+        siblings = {(n, stripe) for n in self.trees.children(parent, stripe) if n != node}
+        for sibling in siblings & set(self.standing()):
+            assert self.trees.standby_held(*sibling) != held
 
     @invariant()
     def holds(self) -> None:

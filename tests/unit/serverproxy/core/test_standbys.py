@@ -142,3 +142,14 @@ def test_each_call_looks_at_a_few() -> None:
         found += few
     assert sorted(node for node, _ in found) == [B, C, D, E, F]
     assert trees.stale_standbys(10) == []
+
+
+def test_an_interior_child_that_comes_later_gets_the_grandparent_of_a_leaf() -> None:
+    trees = two_trees((A, S0, 3, ROOT, ROOT), (B, S0, 3, A, A), (C, S1, 3, B, A))
+    settle(trees)
+    assert trees.standby_held(C, S0) == A
+    trees.add(E, slots=3, hard_limit=False)
+    trees.serve(E, S0)
+    trees.attach(E, S0, B)
+    settle(trees)
+    assert (trees.standby_held(E, S0), trees.standby_held(C, S0)) == (A, ROOT)
