@@ -119,7 +119,8 @@ class Children:
             return Refuse("loop", "you are among my ancestors in this stripe")
         slots = _slots(request, stripe)
         child = Child(node, stripe, slots, request.addresses, request.rtt_us)
-        if (stripe, node) in self._children or self.free(stripe) > 0:
+        known = self._children.get((stripe, node))
+        if (known is not None and not known.stalled) or self.free(stripe) > 0:
             return self._take(child)
         # Where it was it is not sent again: the way down ends at the latest when all were asked.
         others = [
@@ -167,6 +168,8 @@ class Children:
         """Take one more than there are slots, if that is legal."""
         free = self.free(child.stripe)
         place = None if child.leaf or free < 0 else self._place(child, orphan=orphan)
+        if place is not None and place.node == child.node:
+            place = None  # its own link of before, which is stalled
         if place is not None and not self._spare:
             if not place.fresh:
                 return None

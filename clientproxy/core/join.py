@@ -74,7 +74,7 @@ class ParentSearch(Seeking):
         state.unanswered = False
         if (state.parent is not None and not state.suspect) or state.seek is not None:
             return []
-        if all(one.node in state.tried for one in candidates):
+        if all(one.node in state.known for one in candidates):
             state.ask_at = now + max(0.05, retry_after)
             state.in_vain += 1
             # The parent that was lost holds a slot, perhaps for nothing: each second time whoever
@@ -88,10 +88,7 @@ class ParentSearch(Seeking):
     def redirected(
         self, stripe: Stripe, parent: NodeId, targets: Sequence[Candidate], now: float
     ) -> list[Command]:
-        """Take a Redirect in session, from the parent itself or from the server proxy.
-
-        Raises BadMessageError for a stripe that there is not.
-        """
+        """Take a Redirect in session; raises BadMessageError for a stripe that there is not."""
         state = self._state(stripe)
         if state.parent != parent or state.seek is not None:
             return []
@@ -153,6 +150,7 @@ class ParentSearch(Seeking):
         state = self._states[stripe]
         seek = state.seek
         if seek is None or seek.asked is None or seek.asked.node != node:
+            self.standbys.lost(stripe, node, now)
             return [LeaveParent(stripe, node)]
         kept = state.parent is not None and not state.suspect
         if hole and (kept or state.passed < MAX_PASSED):
@@ -233,7 +231,8 @@ class ParentSearch(Seeking):
             return []
         if not starved:
             state.starved_since = None
-            return self.heard_again(stripe, node, newest)
+            # Who is slow is heard all the time: the lag says when that is over.
+            return [] if state.reason == "slow" else self.heard_again(stripe, node, newest)
         if state.starved_since is None:
             state.starved_since = now
         waited = now - state.starved_since
@@ -287,7 +286,8 @@ class ParentSearch(Seeking):
 
     def expire(self, newest: Sequence[int], now: float) -> list[Command]:
         """Choose among those who have answered, pass over those who have not, ask again."""
-        commands = self.standbys.expire(now)
+        searching = [n for n, state in enumerate(self._states) if state.seek is not None]
+        commands = self.standbys.expire(now, searching)
         for number, state in enumerate(self._states):
             stripe = Stripe(number)
             if (seek := state.seek) is not None:

@@ -132,3 +132,8 @@ class StripeSearch:
     in_vain: int = 0
     """Times that all were asked in vain, and the server proxy knew nobody else."""
     starved_since: float | None = None
+
+    @property
+    def known(self) -> set[NodeId | None]:
+        """Who need not be asked: tried in vain, or a parent, or just about to be left."""
+        return {*self.tried, self.parent, self.previous}

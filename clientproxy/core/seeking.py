@@ -36,6 +36,10 @@ class Seeking:
         self.standbys = Standbys(stripes, self.way_in)
         self._served = True
 
+    def suspects(self, stripe: Stripe) -> bool:
+        """Whether another parent is looked for because of the present one."""
+        return self._states[stripe].suspect
+
     def served(self, now: float, *, answers: bool) -> None:
         """Note whether the server proxy answers: while it does not, all may be starved by that."""
         if answers and not self._served:
@@ -57,13 +61,13 @@ class Seeking:
     def _begin(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
         state = self._states[stripe]
         state.seek = Seek(choose_at=now + PROBE_WAIT, give_up_at=now + ANSWER_WAIT)
+        state.ask_at = None
         return self._probe(stripe, candidates, now) + self._choose(stripe, now)
 
     def _probe(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> list[Command]:
         state = self._states[stripe]
         assert state.seek is not None
-        known = {*state.tried, *state.seek.waiting, *state.seek.answered}
-        known |= {one for one in (state.parent, state.previous) if one is not None}
+        known = {*state.known, *state.seek.waiting, *state.seek.answered}
         new = [one for node, one in _by_node(candidates).items() if node not in known]
         state.seek.give_up_at = now + ANSWER_WAIT
         commands: list[Command] = []
@@ -101,7 +105,11 @@ class Seeking:
                 seek.give_up_at = now + RESUME_WAIT
                 return [Resume(stripe, NodeId(best.node))]
             seek.give_up_at = now + ANSWER_WAIT
-            return [Ask(stripe, best, state.orphan, _told(state.tried))]
+            commands: list[Command] = []
+            if self.standbys.held(stripe) == best.node:  # starved by now: begin anew with it
+                self.standbys.taken(stripe, NodeId(best.node))
+                commands.append(Release(stripe, NodeId(best.node)))
+            return [*commands, Ask(stripe, best, state.orphan, _told(state.tried))]
         if seek.waiting or seek.answered:
             return []
         state.seek = None
@@ -132,13 +140,11 @@ class Seeking:
         if commands := self._resume(stripe, now):
             return commands
         if (target := self._after(stripe)) is not None:
-            state.orphan, state.ask_at = True, None
+            state.orphan = True
             return self._begin(stripe, [target], now)
         if state.unanswered:
             above = self.standbys.ancestors(stripe)
-            known = {*state.tried, state.parent}
-            if untried := [one for one in above if one.node not in known]:
-                state.ask_at = None
+            if untried := [one for one in above if one.node not in state.known]:
                 return self._begin(stripe, untried, now)
             names = {one.node for one in above}
             state.tried = [node for node in state.tried if node not in names]
@@ -147,7 +153,7 @@ class Seeking:
     def _after(self, stripe: Stripe) -> Candidate | None:
         """Return where the delete policy sends an orphan, if it was not there."""
         above = self.standbys.ancestors(stripe) if self.way_in.redirect else []
-        return above[0] if above and above[0].node not in self._states[stripe].tried else None
+        return above[0] if above and above[0].node not in self._states[stripe].known else None
 
     def _resume(self, stripe: Stripe, now: float) -> list[Command]:
         """Ask the standby, if there is one that has not been asked."""

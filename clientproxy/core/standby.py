@@ -10,7 +10,7 @@ Rules
 3. One that has nothing new itself (starved) is not used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from clientproxy.core.joining import ANSWER_WAIT, Command, Hold, Release
@@ -122,11 +122,15 @@ class Standbys:
         """Return when `expire` has something to do."""
         return min((s.look_at for s in self._stripes if s.look_at is not None), default=None)
 
-    def expire(self, now: float) -> list[Command]:
-        """Look for a standby where that is due."""
+    def expire(self, now: float, searching: Collection[int] = ()) -> list[Command]:
+        """Look for a standby where that is due, but not in stripes that look for a parent."""
         commands: list[Command] = []
         for number, state in enumerate(self._stripes):
-            if state.look_at is not None and now >= state.look_at:
+            if state.look_at is None or now < state.look_at:
+                continue
+            if number in searching:
+                state.look_at = now + HOLD_AFTER
+            else:
                 commands += self._look(Stripe(number), state, now)
         return commands
 

@@ -85,7 +85,7 @@ class ParentWatch:
 
     def _suspect(self, link: ParentLink, reason: LostReason, now: float) -> None:
         """Look for another parent; this one goes on until that one delivers."""
-        if self._feeds(link) and not link.slow and not link.silent:
+        if self._feeds(link) and not self._search.suspects(link.stripe):
             newest = self._membership.newest(link.stripe)
             self._parent_lost(link, reason)
             self._run(self._search.silent(link.stripe, link.node, newest, now, reason))

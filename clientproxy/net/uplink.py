@@ -120,7 +120,7 @@ class Uplink:
                 self._membership.tell(command.message)
             elif isinstance(command, Hold) and not self.links.free(command):
                 now, node = self._loop.time(), NodeId(command.candidate.node)
-                self.run(self.search.standby_lost(command.stripe, node, now))
+                self.search.standbys.lost(command.stripe, node, now)
             else:
                 self.links.carry_out(command)
         self._arm()
@@ -188,11 +188,20 @@ class Uplink:
 
     def frames(self, link: ParentLink, received: Received) -> None:
         """Take what a parent sent."""
+        if link.standby:
+            received = self._from_standby(link, received)
         if received.packets:
             self._membership.take(link.stripe, received, parent=link.node)
             self.run_if(self.search.delivered(link.stripe, link.node))
         for kind, body in received.control:
             self._control(link, kind, body)
+
+    def _from_standby(self, link: ParentLink, received: Received) -> Received:
+        """Take RESUME first: it says from where on, and whether what was sent behind it counts."""
+        for kind, body in received.control:
+            self._control(link, kind, body)
+        feeds = not link.standby and self.links.get(link.stripe, link.node) is link
+        return received._replace(control=[], packets=received.packets if feeds else [])
 
     def run_if(self, commands: Sequence[Command]) -> None:
         """Carry out commands where there are any: the hot path re-arms no timer."""
@@ -248,5 +257,7 @@ class Uplink:
         commands = self.search.ended(link.stripe, link.node, reason, newest, self._loop.time())
         if was_parent:
             before = self._current(link.stripe)  # one that was about to be left
+            if before is not None:
+                before.silent = before.slow = False  # to be judged anew at the next tick
             self._membership.path_changed(link.stripe, None if before is None else before.path)
         self.run(commands)

@@ -116,13 +116,13 @@ class ChildFeed:
         self._peer_us = 0
         self._skipped_at: float | None = None
         self._loop = asyncio.get_running_loop()
-        self._taken, self._progress_at = -1, self._loop.time()
-        """Newest sequence number that the child has told, and when that last grew."""
+        self._start, self._taken, self._progress_at = start, -1, self._loop.time()
+        """Where it began; newest sequence number that it has told, and when that last grew."""
         self.is_stalled = False
 
     def resume(self, start: int, first: int) -> None:
         """Feed a node that was held, from `start` on; say that `first` is the first to come."""
-        self.standby, self.cursor = False, start
+        self.standby, self.cursor, self._start = False, start, start
         self._progress_at = self._loop.time()
         self._write_control(encode_resume(first))
 
@@ -171,7 +171,7 @@ class ChildFeed:
 
     def stalled(self, now: float) -> bool:
         """Whether the child says nothing, or takes nothing of what is there for it."""
-        if self._taken + 1 >= self.cursor:
+        if max(self._taken + 1, self._start) >= self.cursor:
             self._progress_at = now
         return now - min(self.link.heard, self._progress_at) > STALLED_AFTER
 

@@ -48,6 +48,10 @@ class Downlink(Idle):
         self._by_link: dict[Link, ChildFeed] = {}
         self._loop = asyncio.get_running_loop()
 
+    def feeds(self, node: NodeId, stripe: Stripe) -> bool:
+        """Whether there is a link that feeds this node in a stripe."""
+        return (feed := self._feeds.get((stripe, node))) is not None and not feed.standby
+
     # --- being asked
 
     def asked(self, link: Link, request: Probe | Attach) -> None:

@@ -140,7 +140,7 @@ class Membership(Directory):
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
         node = event.node
-        if self.is_news(node) and self._now >= self._rebuilt_at:
+        if self.is_news(node) and self._rebuilt_at == float("-inf"):
             # What the trees seem to owe before all are back is not to be done.
             self._rebuilt_at = self._settle_at = self._now + self._grace
         slots = self.rejoined(event, self._now)
@@ -220,8 +220,9 @@ class Membership(Directory):
 
     def _candidates_for(self, node: NodeId, stripe: Stripe, tried: set[NodeId]) -> list[Command]:
         """Answer a node that has no parent."""
-        placement = self.trees.place(node, stripe, avoid=tried | self.unfit(self._now))
-        if placement is None:
+        place = self.trees.place
+        placement = place(node, stripe, avoid=tried | self.unfit(self._now))
+        if (placement := placement or place(node, stripe, avoid=tried)) is None:
             nobody = StripeCandidates(stripe, ())
             return [Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
         parents = self.candidates(stripe, placement)

@@ -11,7 +11,7 @@ Rules
 3. Whom a child has lost is suspected: no candidate until it reports again, or `grace` is over.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from common.fields import LostReason, StripeReport, StripeState
@@ -32,6 +32,8 @@ from serverproxy.core.tree import TreeError, Trees
 MAX_PLACEHOLDERS = 1000
 """Parents that are known only by name; a report about one more has no parent."""
 SUSPICIOUS = frozenset({"silent", "closed"})
+STILL_THERE = frozenset({"slow", "refused", "loop"})
+"""Reasons to leave a parent that say nothing against its being alive."""
 """Reasons for which a parent that was lost is nobody's candidate for now."""
 
 
@@ -46,6 +48,8 @@ class Roster:
         self._stripes, self._grace = stripes, grace
         self._placeholders = 0
         self._suspects: dict[NodeId, float] = {}
+        self.root_feeds: Callable[[NodeId, Stripe], bool] = lambda _node, _stripe: True
+        """Whether the server proxy has a link that feeds a node: nodes may say so wrongly."""
         self._capacity = Capacity(trees, stripes)
 
     # --- who hangs where
@@ -131,7 +135,7 @@ class Roster:
         if member.away_since is None:
             return None
         stripes = map(Stripe, range(self._stripes))
-        if any(self.trees.parent(node, stripe) == ROOT for stripe in stripes):
+        if any(self.trees.parent(node, s) == ROOT and self.root_feeds(node, s) for s in stripes):
             return None
         return max(member.away_since, member.named_at) + self._grace
 
@@ -156,7 +160,7 @@ class Roster:
         if parent is None or member is None:
             return []
         if member.away_since is not None:
-            return self.forget(NodeId(parent))
+            return [] if reason in STILL_THERE else self.forget(NodeId(parent))
         if reason in SUSPICIOUS:
             self._suspects[NodeId(parent)] = now + self._grace
         return []

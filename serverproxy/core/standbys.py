@@ -70,9 +70,9 @@ class Standbys(TreeView):
         """
         graph, found = self._graph, list[tuple[NodeId, Stripe]]()
         for stripe in graph.stripes:
-            restless = graph.restless[stripe]
-            while restless and limit > 0:
-                limit -= 1
+            restless, share = graph.restless[stripe], max(1, limit // len(graph.stripes))
+            while restless and share > 0:
+                share -= 1
                 member = next(iter(restless))
                 del restless[member]
                 if self._needs(member, stripe):

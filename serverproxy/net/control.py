@@ -89,6 +89,7 @@ class Control:
         feed.on_source = self._source
         feed.on_child_taken = self._child_taken
         feed.on_child_lost = self._child_lost
+        membership.root_feeds = feed.downlink.feeds
         feed.on_child_left = membership.root_child_left
 
     # --- joining
@@ -157,7 +158,10 @@ class Control:
             )
         if reached:
             return
-        if late := await dialled:
+        late = await dialled
+        if self._links.get(node) is not link:
+            return  # it has come back on another link, which is dialled back for itself
+        if late:
             self.handle(Reached(node, tuple(map(str, late))))
         elif arrival.rejoin is not None and not _has_children(arrival.rejoin):
             self.handle(Unreached(node))

@@ -8,7 +8,7 @@ import pytest
 from clientproxy.net.channels import FirstMessage
 from common.codec import encode_message
 from common.frame import FrameReader, Heartbeat
-from common.ids import Address
+from common.ids import Address, Stripe
 from common.messages import VERSION, Attach
 from common.runtime import link as links
 from common.runtime.link import Idle, Link, Listener
@@ -114,3 +114,19 @@ async def test_a_candidate_that_says_nothing_costs_no_packet(
         assert node.feed.lost == 0
         play.cancel()
         await host.close()
+
+
+async def test_a_child_that_nothing_was_sent_to_keeps_its_slot(
+    seconds: Callable[[float], float],
+) -> None:
+    """The source is idle: who is heard and has nothing to take is not stalled."""
+    tasks = Tasks()
+    async with synthetic(repair_slots=0) as server:
+        server.up()
+        start = server.channel.feed.numbering.next
+        _, writer = await attach(server, "idle", start)
+        tasks.spawn(beat(writer), name="beat")
+        await asyncio.sleep(seconds(1.5))
+        assert server.channel.feed.downlink.children.free(Stripe(0)) == 0
+        writer.close()
+        await tasks.close()

@@ -358,3 +358,10 @@ def test_who_leaves_sends_no_two_children_to_each_other() -> None:
         (A, (above, b, c)),
     ]
     assert children.farewell(S1, [above]) == []
+
+
+def test_a_stalled_child_that_comes_back_on_another_link_needs_a_slot() -> None:
+    children = parent(interior("a"), interior("b"), spare=0)
+    children.stalled(A, S0, stalled=True)
+    children.ask(request("c"), ())
+    assert children.ask(interior("a"), ()) == targets("b")

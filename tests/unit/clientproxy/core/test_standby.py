@@ -297,3 +297,54 @@ def test_a_redirect_to_who_is_asked_to_stand_by_begins_anew() -> None:
         Release(S0, A),
         Ask(S0, named("a"), False, (P,)),
     ]
+
+
+# --- what comes in between
+
+
+def test_a_wish_that_comes_while_the_standby_is_asked_waits() -> None:
+    search = holding("a")
+    search.ended(S0, P, "closed", 1000, 9.0)
+    search.standby(S0, [named("d")], 9.0)
+    assert search.expire(NEWEST, 9.01) == []
+    assert search.accepted(S0, A, 7) == [report(A, P, "closed")]
+
+
+def test_who_is_slow_stays_suspected_though_it_is_heard() -> None:
+    search = attached()
+    search.silent(S0, P, 1000, 9.0, "slow")
+    assert search.beat(S0, P, 1000, 9.1, starved=False) == []
+    assert search.suspects(S0)
+    assert search.candidates(S0, [named("c")], 1.0, 9.2) == [Ask(S0, named("c"), True, (P,))]
+
+
+def test_a_redirect_while_the_parent_is_suspected_leaves_no_deadline_in_the_past() -> None:
+    search = attached()
+    search.expire(NEWEST, HOLD_AFTER)
+    search.standby_lost(S0, ROOT, HOLD_AFTER)
+    search.expire(NEWEST, HOLD_AFTER)
+    search.silent(S0, P, 1000, 1.0)
+    search.redirected(S0, P, [named("c")], 1.5)
+    asked_again = 1.0 + ASK_AGAIN
+    search.expire(NEWEST, asked_again)
+    deadline = search.next_deadline()
+    assert deadline is not None
+    assert deadline > asked_again
+
+
+def test_whom_the_node_is_just_leaving_is_no_refuge() -> None:
+    """The parent before is still a link; asking it again and again would turn in a circle."""
+    search = holding("a")
+    search.silent(S0, P, 1000, 9.0)
+    search.accepted(S0, A, 7)
+    search.silent(S0, A, 1000, 9.6)
+    assert search.candidates(S0, [named("p")], 1.0, 9.7) == []
+    deadline = search.next_deadline()
+    assert deadline is not None
+    assert deadline > 9.7
+
+
+def test_resume_that_nobody_asked_for_leaves_no_standby_that_is_none() -> None:
+    search = holding("a")
+    assert search.accepted(S0, A, 7) == [LeaveParent(S0, A)]
+    assert search.standbys.held(S0) is None
