@@ -29,6 +29,8 @@ SHARED_LAG = 0.1
 """Seconds that every other link is behind where the own downlink is slow."""
 LATE_AFTER = 0.4
 """Seconds without a heartbeat beside data that say the same."""
+BEHIND_LATELY = 3.0
+"""Seconds for which it counts that a link was behind."""
 OWN_FAULT_FOR = 5.0
 """Seconds for which it counts that the own downlink was slow."""
 FRESH_WITHIN = 10.0
@@ -62,6 +64,7 @@ class LinkLag:
         self._samples: deque[tuple[float, float]] = deque(maxlen=_MOST_SAMPLES)
         self._heard = self._made = now
         self._fresh_from = now + FRESH_WITHIN
+        self._behind_at = float("-inf")
 
     def told(self, newest: int, sent: float, own: int, now: float) -> None:
         """Take a heartbeat: the parent had `newest` at `sent` of its clock, the node has `own`.
@@ -88,6 +91,8 @@ class LinkLag:
             return
         if not self._samples or now - self._samples[-1][0] >= _SAMPLE_EVERY:
             self._samples.append((now, self.seconds))
+            if self.behind_for(SLOW_FOR / 2, now) >= SHARED_LAG:
+                self._behind_at = now
 
     def behind_for(self, seconds: float, now: float) -> float:
         """Return the least lag of the last so many seconds; 0 where they have not been watched."""
@@ -101,9 +106,13 @@ class LinkLag:
         return all(lag <= self.seconds for _, lag in self._samples)
 
     def is_behind(self, now: float, *, standby: bool) -> bool:
-        """Whether the link is a little behind, or has had no heartbeat in time."""
+        """Whether the link is a little behind, was a moment ago, or has had no heartbeat in time.
+
+        A clogged network drops what does not fit: while one link waits for what was lost, the queue
+        is empty and the others are in time.
+        """
         late = not standby and now - self._heard > LATE_AFTER
-        return late or self.behind_for(SLOW_FOR / 2, now) >= SHARED_LAG
+        return late or now - self._behind_at <= BEHIND_LATELY
 
     def is_known(self, now: float) -> bool:
         """Whether the link has been heard lately, and for long enough to know it at its best."""
