@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bench import overlay
-from bench.figures import quantile
 from bench.sim.joins import full_tree, measure
 from bench.sim.network import Weather
 from bench.sim.runs import Plan, Summary, carry_out, summary
@@ -33,8 +32,7 @@ def test_one_node_killed_and_one_joining_each_second_cost_nothing() -> None:
     assert found.oldest_orphan < 5.0
     assert found.unplaced == 0
     heights = [max(look.heights) for look in results.looks if look.heights]
-    assert quantile(heights, 90) <= found.height_bound + 2
-    assert max(heights) <= found.height_bound + 4
+    assert max(heights) <= found.height_bound + 2
 
 
 def test_churn_over_links_that_lose_and_jitter() -> None:
