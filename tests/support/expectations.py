@@ -38,7 +38,7 @@ class Expectations:
     starving NAME                   nothing has come for a while
     parent NAME STRIPE [not] OTHER  `nobody`: none
     children NAME STRIPE NUMBER     at most
-    slots NAME NUMBER               as the server proxy gives it: at most
+    slots NAME NUMBER …             as the server proxy gives it: one of these
     height NUMBER                   at most
     copies STRIPE NUMBER            children of the server proxy, at most
     stall SECONDS [but NAME …]      the longest pause of the players, at most
@@ -98,12 +98,12 @@ class Expectations:
         found = world.names_of(world.clients[name].children(int(stripe)))
         return f"they are {found}" if len(found) > int(number) else None
 
-    def slots(self, world: World, name: str, number: str) -> str | None:
+    def slots(self, world: World, name: str, *numbers: str) -> str | None:
         assert world.server is not None
         node = world.clients[name].id
         assert node is not None
         found = world.server.channel.control.membership.trees.slots(node)
-        return f"it has {found}" if found > int(number) else None
+        return None if str(found) in numbers else f"it has {found}"
 
     def height(self, world: World, number: str) -> str | None:
         found = world.survey.heights()
