@@ -16,6 +16,8 @@ from tests.support.processes import Process, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+NODE = r"n\d+-\w+"
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
 """Seconds, for what takes two on an idle machine: it starts five processes."""
@@ -66,7 +68,8 @@ def nodes(text: str) -> dict[str, tuple[str, str]]:
     """Return the two parents of each node that has packets and lost none, in the last table."""
     table = text.rpartition("source is up")[2]
     rows = re.findall(
-        r"^(n\d+) +:\d+ +(server proxy|n\d+) +(server proxy|n\d+) +\S+ ms +[1-9]\d* +0 +0\s*$",
+        rf"^({NODE}) +:\d+ +(server proxy|{NODE}) +(server proxy|{NODE})"
+        r" +\S+ ms +[1-9]\d* +0 +0\s*$",
         table,
         re.MULTILINE,
     )
@@ -75,7 +78,7 @@ def nodes(text: str) -> dict[str, tuple[str, str]]:
 
 def drawn(text: str) -> list[str]:
     """Return the nodes in the trees that are drawn below the last table."""
-    return re.findall(r"\bn\d+\b", text.rpartition("tree of stripe 0")[2])
+    return re.findall(rf"\b{NODE}\b", text.rpartition("tree of stripe 0")[2])
 
 
 def assert_nothing_is_left(running: Running) -> None:
