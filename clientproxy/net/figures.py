@@ -107,6 +107,7 @@ class Figures:
             "serve": self._stripes.serve,
             "slots": children.slots,
             "parents": [uplink.search.parent(stripe) for stripe in self._stripes.stripes],
+            "standbys": [uplink.search.standbys.held(stripe) for stripe in self._stripes.stripes],
             "rtt": [uplink.rtt(stripe) for stripe in self._stripes.stripes],
             "children": [
                 [child.node for child in children.of(stripe)] for stripe in self._stripes.stripes

@@ -108,8 +108,9 @@ def test_the_trees_of_the_api_are_the_trees_in_the_sockets(tmp_path: Path) -> No
         owner = {address: node for node, address in overlay.items()}
 
         def in_api() -> list[tuple[str, str]]:
-            """Beside its parents each node has its control link to the server proxy."""
+            """Beside parents and standbys each node has its control link to the server proxy."""
             edges = [(child, parent) for tree in fleet.trees() for child, parent in tree.items()]
+            edges += [(node, s) for node, one in by_node.items() for s in fleet.standbys(one)]
             return sorted([*edges, *((node, "root") for node in by_node)])
 
         def in_kernel() -> list[tuple[str, str]]:
@@ -121,7 +122,7 @@ def test_the_trees_of_the_api_are_the_trees_in_the_sockets(tmp_path: Path) -> No
             )
 
         # A move may be under way while both are read.
-        wait_until(lambda: in_api() == in_kernel(), 20, "sockets as the trees say")
+        wait_until(lambda: in_api() == in_kernel(), 60, "sockets as the trees say")
 
 
 def test_forty_kilobits_a_second_to_ten_clients(tmp_path: Path) -> None:

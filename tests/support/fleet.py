@@ -143,6 +143,12 @@ class Fleet:
         for client in self.clients:
             assert client.metrics().total("stripecast_packets_delivered_total") > 0
 
+    def standbys(self, client: ClientProxy) -> list[str]:
+        """Return who stands by for a client proxy, of all stripes."""
+        held = _first(client).get("standbys")
+        assert isinstance(held, list)
+        return [str(one) for one in held if one is not None]
+
     def settle(self, timeout: float = 20.0) -> None:
         """Wait until the trees of the API are what every client proxy says of itself."""
 

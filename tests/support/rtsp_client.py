@@ -186,8 +186,11 @@ class RtspClient:
             pass
 
     def _receive(self, timeout: float) -> None:
-        ready, _, _ = select.select([self._in, *self._udp], [], [], timeout)
-        for sock in ready:
+        poll = select.poll()  # select() takes no descriptor above 1,023: a crowd has more
+        sockets = {sock.fileno(): sock for sock in (self._in, *self._udp)}
+        for number in sockets:
+            poll.register(number, select.POLLIN)
+        for sock in [sockets[number] for number, _ in poll.poll(max(0.0, timeout) * 1000)]:
             data = sock.recv(262144)
             if sock is not self._in:
                 self.sink(*self._udp[sock], data)
