@@ -130,7 +130,7 @@ class ParentSearch(Seeking):
             return []
         known, asked = {*state.tried, state.parent}, seek.asked
         seek.asked = None
-        if self.standbys.held(stripe) == node and all(one.node in known for one in targets):
+        if self.standbys.linked(stripe, node) and all(one.node in known for one in targets):
             # RESUME cannot say where this node has been: Attach can.
             self.standbys.taken(stripe, node)
             seek.answered[node] = (0.0, 0, asked)
@@ -159,7 +159,7 @@ class ParentSearch(Seeking):
         commands: list[Command] = [
             Drop(stripe, other)
             for other in (*seek.waiting, *seek.answered)
-            if other not in (node, self.standbys.held(stripe))
+            if other != node and not self.standbys.linked(stripe, other)
         ]
         self.standbys.taken(stripe, node)
         lost, reason = (None, None) if state.lost is None else (state.lost, state.reason)

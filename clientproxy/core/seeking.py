@@ -71,16 +71,17 @@ class Seeking:
         new = [one for node, one in _by_node(candidates).items() if node not in known]
         state.seek.give_up_at = now + ANSWER_WAIT
         commands: list[Command] = []
-        if (ready := self.standbys.ready(stripe)) is not None:
-            # It is connected: there is nothing to probe.
-            for one in [one for one in new if one.node == ready.node]:
+        ready = self.standbys.ready(stripe)
+        for one in [one for one in new if self.standbys.linked(stripe, NodeId(one.node))]:
+            node = NodeId(one.node)
+            if ready is not None and ready.node == node:
+                # It is connected: there is nothing to probe.
                 new.remove(one)
                 order = len(state.seek.answered)
-                state.seek.answered[NodeId(one.node)] = (max(0.0, one.delay), order, one)
-        elif (held := self.standbys.held(stripe)) in {one.node for one in new}:
-            assert held is not None
-            self.standbys.taken(stripe, held)
-            commands.append(Release(stripe, held))
+                state.seek.answered[node] = (max(0.0, one.delay), order, one)
+            else:
+                self.standbys.taken(stripe, node)
+                commands.append(Release(stripe, node))
         alone = len(new) == 1 and not state.seek.waiting and not state.seek.answered
         if alone and not self.way_in.measured:
             # Nothing to compare: Attach goes out with the connection, a round trip earlier.
@@ -106,7 +107,7 @@ class Seeking:
                 return [Resume(stripe, NodeId(best.node))]
             seek.give_up_at = now + ANSWER_WAIT
             commands: list[Command] = []
-            if self.standbys.held(stripe) == best.node:  # starved by now: begin anew with it
+            if self.standbys.linked(stripe, NodeId(best.node)):  # starved by now: begin anew
                 self.standbys.taken(stripe, NodeId(best.node))
                 commands.append(Release(stripe, NodeId(best.node)))
             return [*commands, Ask(stripe, best, state.orphan, _told(state.tried))]

@@ -4,10 +4,11 @@ Rules
 -----
 1. Wanted is whom the server proxy names, else the nearest ancestor above the parent; with
    `join: redirect` whom the delete policy says. Of these the first one that takes the node is held,
-   one at a time; who fails is passed over for a while.
+   one at a time; who fails is passed over for a while, each time for longer.
 2. A standby is nearer to the root than the node, and not its parent. So every link leads to a
    smaller depth, and failures at the same moment close no cycle.
 3. One that has nothing new itself (starved) is not used.
+4. One that is ready is let go when a better one is ready: make before break.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,7 +22,18 @@ from common.policies import WayIn
 HOLD_AFTER = 0.2
 """Seconds from a new parent, or another path, until a standby is looked for."""
 PASSED_OVER = 5.0
-"""Seconds for which who refused, or failed, is not asked to stand by again."""
+"""Seconds for which who refused, or failed, is not asked to stand by again; then twice as long."""
+MOST_PASSED_OVER = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Who refused to stand by, or failed."""
+
+    until: float
+    """When it may be asked again."""
+    pause: float
+    """How long it is passed over, in seconds."""
 
 
 @dataclass(slots=True)
@@ -32,11 +44,20 @@ class _Stripe:
     path: tuple[PathEntry, ...] = ()
     """From the server proxy to the parent."""
     held: Candidate | None = None
-    ready: bool = False
+    """Who is ready; it may be starved."""
+    depth: int = 0
+    """Entries of its path."""
     starved: bool = False
+    asked: Candidate | None = None
+    """Who is asked to stand by, in the place of who is held."""
+    asked_until: float = 0.0
     look_at: float | None = None
-    passed_over: dict[NodeId, float] = field(default_factory=dict)
-    """Until when; no more than there were to choose from."""
+    failures: dict[NodeId, _Failure] = field(default_factory=dict)
+    """No more than there are to choose from."""
+
+    def again_at(self, now: float) -> float | None:
+        """Return when the next one that failed may be asked again."""
+        return min((o.until for o in self.failures.values() if o.until > now), default=None)
 
 
 class Standbys:
@@ -50,12 +71,18 @@ class Standbys:
     def ready(self, stripe: Stripe) -> Candidate | None:
         """Return who can take over now."""
         state = self._stripes[stripe]
-        return state.held if state.ready and not state.starved else None
+        return None if state.starved else state.held
 
     def held(self, stripe: Stripe) -> NodeId | None:
-        """Return who is held, or asked to be."""
-        held = self._stripes[stripe].held
+        """Return who is held, or else asked to be."""
+        state = self._stripes[stripe]
+        held = state.held or state.asked
         return None if held is None else NodeId(held.node)
+
+    def linked(self, stripe: Stripe, node: NodeId) -> bool:
+        """Whether there is a link with a node because it stands by, or is asked to."""
+        state = self._stripes[stripe]
+        return any(one is not None and one.node == node for one in (state.held, state.asked))
 
     def ancestors(self, stripe: Stripe) -> list[Candidate]:
         """Return who is above the parent: whom the delete policy says, then the nearest first."""
@@ -88,33 +115,43 @@ class Standbys:
     ) -> list[Command]:
         """Take the path to a standby: with the first it is ready; too deep, it is let go."""
         state = self._stripes[stripe]
-        if self.held(stripe) != node:
+        if not self.linked(stripe, node):
             return []
         if len(path) > len(state.path):
             self.lost(stripe, node, now)
             return [Release(stripe, node)]
-        if not state.ready:
-            state.ready, state.starved = True, False
-            state.look_at = min(state.passed_over.values(), default=None)
-        return []
+        state.depth = len(path)
+        if state.asked is None or state.asked.node != node:
+            return []
+        commands = _release(stripe, state.held)
+        state.held, state.asked, state.starved = state.asked, None, False
+        state.failures.pop(node, None)
+        state.look_at = state.again_at(now)
+        return commands
 
     def beat(self, stripe: Stripe, node: NodeId, *, starved: bool) -> None:
         """Note what a standby's heartbeat says."""
-        if self.held(stripe) == node:
-            self._stripes[stripe].starved = starved
+        state = self._stripes[stripe]
+        if state.held is not None and state.held.node == node:
+            state.starved = starved
 
     def lost(self, stripe: Stripe, node: NodeId, now: float) -> None:
         """Note that a standby refused, or that its link ended."""
         state = self._stripes[stripe]
-        if self.held(stripe) == node:
-            state.passed_over[node] = now + PASSED_OVER
-            self._forget(state)
+        if self.linked(stripe, node):
+            before = state.failures.get(node)
+            pause = PASSED_OVER if before is None else min(2 * before.pause, MOST_PASSED_OVER)
+            state.failures[node] = _Failure(now + pause, pause)
+            self.taken(stripe, node)
             state.look_at = now
 
     def taken(self, stripe: Stripe, node: NodeId) -> None:
         """Note that a standby is the parent now, or that its link is put to another use."""
-        if self.held(stripe) == node:
-            self._forget(self._stripes[stripe])
+        state = self._stripes[stripe]
+        if state.held is not None and state.held.node == node:
+            state.held, state.starved = None, False
+        if state.asked is not None and state.asked.node == node:
+            state.asked = None
 
     # --- time
 
@@ -136,30 +173,34 @@ class Standbys:
 
     def _look(self, stripe: Stripe, state: _Stripe, now: float) -> list[Command]:
         commands: list[Command] = []
-        late = state.held is not None and not state.ready
-        if state.held is not None and late:
-            node = NodeId(state.held.node)
+        if state.asked is not None and now >= state.asked_until:
+            node = NodeId(state.asked.node)
             self.lost(stripe, node, now)
             commands.append(Release(stripe, node))
-        state.passed_over = {n: until for n, until in state.passed_over.items() if until > now}
-        best = self._best(stripe, state)
-        state.look_at = min(state.passed_over.values(), default=None)
-        if best is not None and state.held is not None and best.node == state.held.node:
+        if state.held is not None and state.depth > len(state.path):
+            commands += _release(stripe, state.held)
+            self.lost(stripe, NodeId(state.held.node), now)
+        best = self._best(stripe, state, now)
+        state.look_at = state.again_at(now)
+        if best is not None and state.asked is not None and best.node == state.asked.node:
+            state.look_at = state.asked_until
             return commands
-        if state.held is not None:
-            commands.append(Release(stripe, NodeId(state.held.node)))
-            self._forget(state)
-        if best is not None:
-            state.held, state.look_at = best, now + ANSWER_WAIT
+        commands += _release(stripe, state.asked)
+        state.asked = None
+        if best is not None and (state.held is None or best.node != state.held.node):
+            state.asked, state.asked_until = best, now + ANSWER_WAIT
+            state.look_at = state.asked_until
             commands.append(Hold(stripe, best))
         return commands
 
-    def _best(self, stripe: Stripe, state: _Stripe) -> Candidate | None:
+    def _best(self, stripe: Stripe, state: _Stripe, now: float) -> Candidate | None:
         parent = state.path[-1].node if state.path else None
-        for one in (*state.wished, *self.ancestors(stripe)):
-            if one.node != parent and NodeId(one.node) not in state.passed_over:
-                return one
-        return None
+        choice = [*state.wished, *self.ancestors(stripe)]
+        names = {one.node for one in choice}
+        state.failures = {n: one for n, one in state.failures.items() if n in names}
+        late = {node for node, one in state.failures.items() if one.until > now}
+        return next((o for o in choice if o.node != parent and NodeId(o.node) not in late), None)
 
-    def _forget(self, state: _Stripe) -> None:
-        state.held, state.ready, state.starved = None, False, False
+
+def _release(stripe: Stripe, one: Candidate | None) -> list[Command]:
+    return [] if one is None else [Release(stripe, NodeId(one.node))]

@@ -1,5 +1,7 @@
 """The second parent: whom a node holds, and when it asks."""
 
+from itertools import pairwise
+
 import pytest
 
 from clientproxy.core.join import ParentSearch
@@ -97,9 +99,11 @@ def test_under_the_server_proxy_there_is_nobody_nearer() -> None:
 def test_whom_the_server_proxy_names_comes_first_and_replaces_the_grandparent() -> None:
     search = holding("a")
     search.standby(S0, [named("d")], 5.0)
-    assert search.expire(NEWEST, 5.0) == [Release(S0, A), Hold(S0, named("d"))]
+    assert search.expire(NEWEST, 5.0) == [Hold(S0, named("d"))]
+    assert search.path_told(S0, D, path("d"), 5.1) == [Release(S0, A)]
     search.standby(S0, [], 6.0)
-    assert search.expire(NEWEST, 6.0) == [Release(S0, D), Hold(S0, ancestor("a"))]
+    assert search.expire(NEWEST, 6.0) == [Hold(S0, ancestor("a"))]
+    assert search.path_told(S0, A, path("a"), 6.1) == [Release(S0, D)]
 
 
 def test_the_parent_itself_is_no_standby() -> None:
@@ -115,8 +119,62 @@ def test_who_refuses_is_passed_over_for_a_while() -> None:
     assert search.expire(NEWEST, 1.0) == [Hold(S0, ancestor("b"))]
     search.path_told(S0, B, path("b"), 1.1)
     assert search.next_deadline() == 1.0 + PASSED_OVER
-    again = search.expire(NEWEST, 1.0 + PASSED_OVER)
-    assert again == [Release(S0, B), Hold(S0, ancestor("a"))]
+    assert search.expire(NEWEST, 1.0 + PASSED_OVER) == [Hold(S0, ancestor("a"))]
+    assert search.path_told(S0, A, path("b", "a"), 6.1) == [Release(S0, B)]
+
+
+def failing(search: ParentSearch, node: NodeId, until: float) -> tuple[list[float], list[Command]]:
+    """Let a node refuse when asked; return when that was, and what else was to be done."""
+    times, others = list[float](), list[Command]()
+    while (due := search.next_deadline()) is not None and due <= until:
+        for command in search.expire(NEWEST, due):
+            if isinstance(command, Hold) and command.candidate.node == node:
+                times.append(due)
+                search.standby_lost(S0, node, due)
+            else:
+                others.append(command)
+    return times, others
+
+
+def test_who_is_ready_stays_while_a_better_one_refuses_ever_more_seldom() -> None:
+    search = holding("a")
+    search.standby(S0, [named("d")], 10.0)
+    times, others = failing(search, D, 300.0)
+    pauses = [after - before for before, after in pairwise(times)]
+    assert pauses == [5, 10, 20, 40, 60, 60, 60]
+    assert others == []
+    assert search.standbys.ready(S0) == ancestor("a")
+    assert search.ended(S0, P, "closed", 1000, 300.0) == [Resume(S0, A)]
+
+
+def test_the_parent_dies_while_a_better_standby_is_asked() -> None:
+    """The ready one takes over; the other is looked at again, or used as any candidate."""
+    search = holding("a")
+    search.standby(S0, [named("d")], 10.0)
+    assert search.expire(NEWEST, 10.0) == [Hold(S0, named("d"))]
+    assert search.ended(S0, P, "closed", 1000, 10.1) == [Resume(S0, A)]
+    assert search.sent_on(S0, A, [named("d")], 10.2) == [
+        Release(S0, D),
+        Ask(S0, named("d"), True, (P, A)),
+    ]
+
+
+def test_who_asks_twice_in_haste_is_not_taken_for_late() -> None:
+    search = attached("a")
+    search.standby(S0, [named("d")], 1.0)
+    assert search.expire(NEWEST, 1.0) == [Hold(S0, named("d"))]
+    search.standby(S0, [named("d")], 1.1)
+    assert search.expire(NEWEST, 1.1) == []
+    assert search.next_deadline() == 1.0 + ANSWER_WAIT
+    search.standby(S0, [named("c")], 1.2)
+    assert search.expire(NEWEST, 1.2) == [Release(S0, D), Hold(S0, named("c"))]
+
+
+def test_a_ready_standby_that_is_too_deep_for_the_new_parent_goes() -> None:
+    search = holding("b", "a", standby="d")
+    search.path_told(S0, D, path("b", "d"), 1.0)
+    search.path_told(S0, P, path("p"), 2.0)
+    assert search.expire(NEWEST, 2.0 + HOLD_AFTER) == [Release(S0, D), Hold(S0, ancestor(ROOT))]
 
 
 def test_who_does_not_answer_in_time_is_passed_over() -> None:
