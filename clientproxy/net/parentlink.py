@@ -67,6 +67,8 @@ class ParentLink(Idle):
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
         self._request: Callable[[], Attach] | None = None
+        self._untold: ServeFrame | None = None
+        """What Attach, which is on its way, does not say of this node."""
         self._began = self._loop.time()
         self._given_up = False
         self._peer_us = 0
@@ -98,7 +100,7 @@ class ParentLink(Idle):
                 return
             self._link, self._began = link, self._loop.time()
             if self._request is not None:
-                link.send(self._request())
+                self._attach(link, self._request)
             else:
                 link.send(
                     Probe(version=VERSION, channel=self._owner.channel, group_key=self._group_key)
@@ -111,7 +113,11 @@ class ParentLink(Idle):
         """Send Attach, as soon as there is a connection."""
         self._request = request
         if self._link is not None:
-            self._link.send(request())
+            self._attach(self._link, request)
+
+    def _attach(self, link: Link, request: Callable[[], Attach]) -> None:
+        self._untold = None
+        link.send(request())
 
     def quiet_too_long(self, now: float, *, strained: bool = False) -> bool:
         """Whether neither data nor heartbeat has come for longer than is usual on this link.
@@ -133,9 +139,11 @@ class ParentLink(Idle):
             self._link.write(encode_resume(seq))
 
     def tell_serve(self, frame: ServeFrame) -> None:
-        """Tell the parent what this node serves now."""
+        """Tell the parent what this node serves now, as soon as the link carries frames."""
         if self._link is not None and self.is_attached:
             self._link.write(encode_control(FrameType.SERVE, encode_body(frame)))
+        else:
+            self._untold = frame
 
     def beat(self, newest: int, keyframe: int, now: float) -> int:
         """Send a heartbeat; return its bytes."""
@@ -192,6 +200,8 @@ class ParentLink(Idle):
                 self.is_attached = True
                 self.path = reply.path
                 self.newest = reply.newest
+                if self._untold is not None:
+                    self.tell_serve(self._untold)
                 if self.standby:
                     self._owner.held(self)
                 else:

@@ -1,6 +1,6 @@
 """All links of one node to parents, candidates and standbys: one for each stripe and node."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -76,6 +76,9 @@ class ParentLinks:
     def get(self, stripe: Stripe, node: NodeId) -> ParentLink | None:
         """Return the link with a node in a stripe."""
         return self._links.get((stripe, node))
+
+    def __iter__(self) -> Iterator[ParentLink]:
+        return iter(list(self._links.values()))
 
     def attached(self) -> list[ParentLink]:
         """Return the links with parents and standbys."""

@@ -70,7 +70,7 @@ class Uplink:
 
     def serving(self, frame: ServeFrame) -> None:
         """Tell all parents and standbys what this node serves now."""
-        for link in self.links.attached():
+        for link in self.links:
             link.tell_serve(frame)
 
     def ask_again(self) -> None:
