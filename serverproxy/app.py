@@ -15,7 +15,8 @@ from serverproxy.config import ServerConfig
 from serverproxy.metrics import ServerMetrics
 from serverproxy.net.channel import Channel
 from serverproxy.net.first import FirstMessage
-from serverproxy.net.status import detail, listing, status
+from serverproxy.net.status import status
+from serverproxy.net.web import serve
 
 log = logging.getLogger(__name__)
 
@@ -83,18 +84,13 @@ class ServerProxy:
     def _web(self) -> HttpServer:
         registry = CollectorRegistry()
         registry.register(ServerMetrics(self.channels))
-        return HttpServer(
+        http = HttpServer(
             registry=registry,
             status=lambda: status(self.channels, self.overlay, self.http),
             ready=self._ready,
-            json_routes={
-                "/api/v1/channels": lambda: listing(self.channels),
-                "/api/v1/channels/{name}": self._channel,
-            },
         )
-
-    def _channel(self, name: str) -> dict[str, object] | None:
-        return detail(self.channels[name]) if name in self.channels else None
+        serve(http, self.channels)
+        return http
 
     def _ready(self) -> tuple[bool, str]:
         """One source is enough: a camera that is down must not take the others with it."""

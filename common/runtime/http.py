@@ -1,8 +1,11 @@
-"""The HTTP side of a daemon: metrics, health, status, pages. Nothing here changes state."""
+"""The HTTP side of a daemon: metrics, health, status, pages, and what an operator may ask for."""
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
@@ -10,6 +13,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from common.ids import Address
+from common.runtime.eventstream import EventStream
+from common.runtime.gate import check_action, known_hosts
+from common.runtime.problem import ProblemError, problems
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +25,38 @@ JsonRoute = Callable[..., JsonObject | None]
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that requests under way get when the server closes."""
+MAX_BODY_BYTES = 16_384
+"""Body of an action."""
 
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+EVENTS = "/api/v1/events"
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[Body]):
+    """What an operator may ask for, with POST."""
+
+    body: type[Body]
+    """What the JSON body has to be."""
+    run: Callable[[Mapping[str, str], Body], JsonObject]
+    """Takes the parts of the path and the body; raises ProblemError. Answered with 202."""
+
+    def __call__(self, parts: Mapping[str, str], body: bytes) -> JsonObject:
+        """Read the body and do it."""
+        try:
+            request = msgspec.json.decode(body or b"{}", type=self.body)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise ProblemError(400, f"The body is not what this action takes: {error}.") from None
+        return self.run(parts, request)
 
 
 class HttpServer:
@@ -32,18 +68,41 @@ class HttpServer:
         registry: CollectorRegistry,
         status: Callable[[], JsonObject],
         ready: Callable[[], tuple[bool, str]],
-        json_routes: Mapping[str, JsonRoute] | None = None,
-        pages: Mapping[str, Callable[[], str]] | None = None,
+        token: str | None = None,
     ) -> None:
-        """Take who answers.
+        """Take who answers; `ready` gives whether the daemon is, and the reason why not.
 
-        `ready` gives whether the daemon is, and the reason why not. `json_routes` maps paths such
-        as `/api/v1/channels/{name}` to functions, `pages` maps paths to functions that return HTML.
+        With `token`, actions may come from other machines.
         """
-        self._registry, self._ready = registry, ready
-        self._json_routes: dict[str, JsonRoute] = {"/api/v1/status": status, **(json_routes or {})}
-        self._pages = dict(pages or {})
+        self._registry, self._ready, self._token = registry, ready, token
+        self._gets: dict[str, Handler] = {"/api/v1/status": _json_handler(status)}
+        self._posts: dict[str, Handler] = {}
+        self._events: EventStream | None = None
         self._runner: web.AppRunner | None = None
+
+    def serve_json(self, routes: Mapping[str, JsonRoute]) -> None:
+        """Add what GET finds under paths such as `/api/v1/channels/{name}`."""
+        self._gets |= {path: _json_handler(route) for path, route in routes.items()}
+
+    def serve_files(self, handlers: Mapping[str, Handler]) -> None:
+        """Add files (`files.load`)."""
+        self._gets |= handlers
+
+    def serve_events(self, snapshot: Callable[[str], object]) -> None:
+        """Add the stream of snapshots of `/api/v1/events` (`eventstream`)."""
+        self._events = EventStream(snapshot)
+        self._gets[EVENTS] = self._events.answer
+
+    def serve_action(self, path: str, action: Action[Body]) -> None:
+        """Add something to do."""
+
+        async def answer(request: web.Request) -> web.Response:
+            check_action(request, self._token)
+            done = action(request.match_info, await request.read())
+            log.info("operator: %s %s", request.path, done, extra={"peer": request.remote})
+            return _json(done, 202)
+
+        self._posts[path] = answer
 
     async def start(self, address: Address) -> Address:
         """Listen; return the address taken. Raises OSError where the port is not to be had."""
@@ -62,19 +121,22 @@ class HttpServer:
 
     async def close(self) -> None:
         """Listen no more and end all requests. Closing again changes nothing."""
+        if self._events is not None:
+            self._events.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
 
     def _application(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[problems, known_hosts])
+        app.on_response_prepare.append(_add_headers)
         app.router.add_get("/metrics", make_aiohttp_handler(self._registry))
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
-        for path, route in self._json_routes.items():
-            app.router.add_get(path, _json_handler(route))
-        for path, page in self._pages.items():
-            app.router.add_get(path, _page_handler(page))
+        for path, handler in self._gets.items():
+            app.router.add_get(path, handler)
+        for path, handler in self._posts.items():
+            app.router.add_post(path, handler)
         return app
 
     async def _healthz(self, _request: web.Request) -> web.Response:
@@ -83,6 +145,11 @@ class HttpServer:
     async def _readyz(self, _request: web.Request) -> web.Response:
         ready, reason = self._ready()
         return _text(200, "ready") if ready else _text(503, reason)
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 def _without_bad_requests(record: logging.LogRecord) -> bool:
@@ -95,21 +162,22 @@ def _without_bad_requests(record: logging.LogRecord) -> bool:
 
 
 def _text(status: int, text: str) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers=_HEADERS)
+    return web.Response(status=status, text=text + "\n")
+
+
+def _json(found: JsonObject, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(found),
+        content_type="application/json",
+        charset="utf-8",
+    )
 
 
 def _json_handler(route: JsonRoute) -> Handler:
     async def answer(request: web.Request) -> web.Response:
-        found = route(**request.match_info)
-        if found is None:
-            return web.json_response({"error": "not found"}, status=404, headers=_HEADERS)
-        return web.json_response(found, headers=_HEADERS)
-
-    return answer
-
-
-def _page_handler(page: Callable[[], str]) -> Handler:
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(text=page(), content_type="text/html", headers=_HEADERS)
+        if (found := route(**request.match_info)) is None:
+            raise web.HTTPNotFound
+        return _json(found)
 
     return answer

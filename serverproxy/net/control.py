@@ -22,6 +22,7 @@ from common.messages import (
 from common.runtime.link import Idle, Link
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
+from serverproxy.core.chronicle import Chronicle, Kind
 from serverproxy.core.identity import NodeIds, tag_of
 from serverproxy.core.members import (
     Command,
@@ -76,6 +77,7 @@ class Control:
     ) -> None:
         """Serve the nodes of one channel."""
         self.membership = membership
+        self.chronicle = Chronicle()
         self.bytes = 0
         self._feed, self._tasks, self._instance_us = feed, tasks, instance_us
         self._config = config
@@ -170,6 +172,7 @@ class Control:
 
     def handle(self, event: Event) -> None:
         """Give an event to the membership and do what it says."""
+        self.chronicle.event(event, self._parent_of, self._feed.now_us())
         self._run(self.membership.handle(event, self._loop.time()))
 
     def tick(self) -> None:
@@ -188,7 +191,12 @@ class Control:
         for link in list(self._links.values()):
             link.close("server proxy ends")
 
+    def _parent_of(self, node: NodeId, stripe: Stripe) -> NodeId | None:
+        known = node in self.membership.trees and stripe < len(self._feed.logs)
+        return self.membership.trees.parent(node, stripe) if known else None
+
     def _run(self, commands: Sequence[Command]) -> None:
+        self.chronicle.commands(commands, self._feed.now_us())
         for command in commands:
             log.debug("%s", command, extra={"channel": self._feed.name})
             match command:
@@ -243,8 +251,12 @@ class Control:
             command.slots,
             extra={"channel": feed.name, "node": command.node},
         )
+        if arrival.rejoin is None:
+            self.chronicle.add("joined", feed.now_us(), node=command.node)
 
     def _source(self, up: bool, reason: str) -> None:
+        kind: Kind = "source_up" if up else "source_down"
+        self.chronicle.add(kind, self._feed.now_us(), reason=reason or None)
         for link in self._links.values():
             link.send(Announce(source_up=up, reason=reason[:1000]))
 
