@@ -53,6 +53,14 @@ class NodeFigures(Protocol):
     def children(self) -> Sequence[int]:
         """Children, per stripe."""
 
+    @property
+    def skips(self) -> Sequence[int]:
+        """Times that a child which is too slow was skipped forward, per stripe."""
+
+    @property
+    def detached(self) -> Mapping[str, Sequence[int]]:
+        """Children whose link was ended, by reason, per stripe."""
+
 
 class ClientMetrics(Collector):
     """Collector over all nodes of this daemon."""
@@ -91,6 +99,16 @@ class ClientMetrics(Collector):
         )
         players = GaugeMetricFamily("stripecast_players", "Players that are fed", labels=each)
         children = GaugeMetricFamily("stripecast_children", "Children", labels=striped)
+        skips = CounterMetricFamily(
+            "stripecast_skips",
+            "Times that a child too slow for the log was skipped forward",
+            labels=striped,
+        )
+        detached = CounterMetricFamily(
+            "stripecast_detached_children",
+            "Children whose link this parent ended, by reason",
+            labels=["channel", "stripe", "reason"],
+        )
         for node in self._nodes():
             name = node.channel
             for stripe, count in enumerate(node.received_bytes):
@@ -103,13 +121,18 @@ class ClientMetrics(Collector):
                 overhead.add_metric([name, kind], count)
             for (stripe, reason), count in node.rejoins.items():
                 rejoins.add_metric([name, str(stripe), reason], count)
+            for stripe, count in enumerate(node.skips):
+                skips.add_metric([name, str(stripe)], count)
+            for reason, counts in node.detached.items():
+                for stripe, count in enumerate(counts):
+                    detached.add_metric([name, str(stripe), reason], count)
             delivered.add_metric([name], node.delivered)
             lost.add_metric([name], node.lost)
             players.add_metric([name], node.players)
             buckets, total = node.delay_buckets
             delay.add_metric([name], buckets, total)
         families = received, relayed, overhead, delivered, lost, rejoins, delay, players, children
-        yield from map(_summed, families)
+        yield from map(_summed, (*families, skips, detached))
 
 
 def _summed(family: Metric) -> Metric:

@@ -1,6 +1,6 @@
 """Metrics of the server proxy, read from plain integers at each scrape (`design.md`, 12)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -46,6 +46,14 @@ class ChannelFigures(Protocol):
     def joins(self) -> Mapping[str, int]:
         """Joins by result."""
 
+    @property
+    def skips(self) -> Sequence[int]:
+        """Times that a child which is too slow was skipped forward, per stripe."""
+
+    @property
+    def detached(self) -> Mapping[str, Sequence[int]]:
+        """Children whose link was ended, by reason, per stripe."""
+
 
 class ServerMetrics(Collector):
     """Collector over all channels."""
@@ -84,6 +92,16 @@ class ServerMetrics(Collector):
         joins = CounterMetricFamily(
             "stripecast_joins", "Joins by result", labels=["channel", "result"]
         )
+        skips = CounterMetricFamily(
+            "stripecast_skips",
+            "Times that a child too slow for the log was skipped forward",
+            labels=["channel", "stripe"],
+        )
+        detached = CounterMetricFamily(
+            "stripecast_detached_children",
+            "Children whose link this parent ended, by reason",
+            labels=["channel", "stripe", "reason"],
+        )
         for name, channel in list(self._channels.items()):
             packets.add_metric([name], channel.source_packets)
             size.add_metric([name], channel.source_bytes)
@@ -96,6 +114,12 @@ class ServerMetrics(Collector):
                 depth.add_metric([name, str(stripe)], hops)
             for kind, count in channel.overhead_bytes.items():
                 overhead.add_metric([name, kind], count)
+            for stripe, count in enumerate(channel.skips):
+                skips.add_metric([name, str(stripe)], count)
+            for reason, counts in channel.detached.items():
+                for stripe, count in enumerate(counts):
+                    detached.add_metric([name, str(stripe), reason], count)
             for result, count in channel.joins.items():
                 joins.add_metric([name, result], count)
         yield from (packets, size, lost, up, sent, overhead, nodes, depth, joins)
+        yield from (skips, detached)

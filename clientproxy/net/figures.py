@@ -84,6 +84,16 @@ class Figures:
         children = self._stripes.downlink.children
         return [len(children.of(stripe)) for stripe in self._stripes.stripes]
 
+    @property
+    def skips(self) -> Sequence[int]:
+        """Times that a child which is too slow was skipped forward, per stripe."""
+        return [] if self._stripes is None else self._stripes.downlink.stats.skips
+
+    @property
+    def detached(self) -> Mapping[str, Sequence[int]]:
+        """Children whose link was ended, by reason, per stripe."""
+        return {} if self._stripes is None else self._stripes.downlink.stats.detached
+
     def detail(self) -> dict[str, object]:
         """Return the node for the status API."""
         node = self._node

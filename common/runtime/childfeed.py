@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from common.codec import encode_body
 from common.fields import Candidate, EndFrame, EndReason, Part, Path, PathEntry, RedirectFrame
@@ -36,6 +36,8 @@ LIVE_BYTES = 1 << 20
 SKIP_WINDOW = 60.0
 """A child that falls off the log twice within so many seconds is detached."""
 SKIP_BEHIND_US = 2_000_000
+DetachReason = Literal["too_slow", "silent"]
+"""Why a parent ends the link of a child: it fell off the log twice, or says nothing."""
 
 
 class Upstream(Protocol):
@@ -71,7 +73,16 @@ class DownlinkStats:
     control_bytes: int = 0
     skipped: int = 0
     """Sequence numbers that slow children were skipped over."""
+    skips: list[int] = field(init=False)
+    """Times that a slow child was skipped forward."""
+    detached: dict[str, list[int]] = field(init=False)
+    """Children whose link this parent ended, by reason."""
     refused: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        none = [0] * len(self.sent_bytes)
+        self.skips = list(none)
+        self.detached = {reason: list(none) for reason in get_args(DetachReason)}
 
 
 class Place(NamedTuple):
@@ -179,7 +190,7 @@ class ChildFeed:
         """Send a heartbeat if nothing has been sent for a while; give up a silent child."""
         now_us = self._now_us()
         if self._loop.time() - self.link.heard > SILENT_AFTER:
-            self.reason = "silent"
+            self._detach("silent")
             self.link.abort("silent")
         if not at_once and not self._beat_is_due(now_us):
             return
@@ -224,14 +235,21 @@ class ChildFeed:
             return
         now = self._loop.time()
         if self._skipped_at is not None and now - self._skipped_at < SKIP_WINDOW:
+            self._detach("too_slow")
             self.end("too_slow")
             return
         live = self._log.since_capture(self._log.newest_capture_us - SKIP_BEHIND_US)
         to = max(live, self._upstream.newest_keyframe(), self._log.floor)
         skipped = to - self.cursor
         self._stats.skipped += skipped
+        self._stats.skips[self.stripe] += 1
         log.warning("child is too slow: %d sequence numbers skipped", skipped, extra=self._extra)
         self.cursor, self._skipped_at = to, now
+
+    def _detach(self, reason: DetachReason) -> None:
+        if not self.standby and not self.link.closed:
+            self._stats.detached[reason][self.stripe] += 1
+        self.reason = reason
 
     def _now_us(self) -> int:
         return int(self._loop.time() * 1e6)

@@ -1,5 +1,7 @@
 """One channel of the server proxy: source, feed and control links."""
 
+from collections.abc import Mapping, Sequence
+
 from common.ids import Stripe
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
@@ -95,3 +97,13 @@ class Channel:
     def joins(self) -> dict[str, int]:
         """Joins by result."""
         return self.control.membership.stats.joins
+
+    @property
+    def skips(self) -> list[int]:
+        """Times that a child which is too slow was skipped forward, per stripe."""
+        return self.feed.downlink.stats.skips
+
+    @property
+    def detached(self) -> Mapping[str, Sequence[int]]:
+        """Children whose link was ended, by reason, per stripe."""
+        return self.feed.downlink.stats.detached

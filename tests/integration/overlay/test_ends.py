@@ -168,12 +168,14 @@ async def test_a_child_that_does_not_read_is_skipped_then_let_go(
         viewer = Viewer(node)
         play = server.play(count=8, size=1200)
         beats = server.tasks.spawn(beat(raw), name="beats")
-        await until(lambda: downlink.stats.skipped > 0, seconds(30), "it is skipped")
+        await until(lambda: downlink.stats.skips[0] > 0, seconds(30), "it is skipped")
         assert "too slow" in caplog.text
         with caplog.at_level(logging.INFO):
             gone = lambda: not [c for c in downlink.children if c.node == "slow"]  # noqa: E731
             await until(gone, seconds(5), "it is let go")
         assert "child gone: too_slow" in caplog.text
+        assert (server.channel.skips, downlink.stats.skips) == ([1, 0], [1, 0])
+        assert server.channel.detached == {"too_slow": [1, 0], "silent": [0, 0]}
         beats.cancel()
         play.cancel()
         sent = server.sent
@@ -181,6 +183,28 @@ async def test_a_child_that_does_not_read_is_skipped_then_let_go(
         assert viewer.exact
         assert node.feed.lost == 0
         raw.close()
+
+
+async def test_what_a_child_is_skipped_over_counts_as_lost_there(
+    join: Join, seconds: Callable[[float], float]
+) -> None:
+    """More comes at once than the log keeps: the child says how much it lacks."""
+    async with synthetic(log_bytes=131_072) as server:
+        server.up()
+        _, node = await join(server, reorder_timeout=0.2)
+        viewer = Viewer(node)
+        server.push(20)
+        await until(lambda: len(viewer.numbers) == 20, seconds(10), "the stream flows")
+        server.push(610, size=1200)
+        assert all(count == 1 for count in server.channel.skips)
+        play = server.play()
+        last = server.sent
+        await until(lambda: viewer.numbers[-1] > last, seconds(20), "the stream goes on")
+        play.cancel()
+        sent = server.sent
+        await until(lambda: viewer.numbers[-1] == sent - 1, seconds(20), "all has come")
+        assert node.feed.lost > 300
+        assert node.feed.lost + len(viewer.numbers) == sent
 
 
 async def test_a_chain_of_redirects_ends_at_a_parent_with_a_slot(

@@ -28,6 +28,10 @@ class Figures:
     )
     players: int = 20
     children: list[int] = field(default_factory=lambda: [2, 0])
+    skips: list[int] = field(default_factory=lambda: [31, 32])
+    detached: dict[str, list[int]] = field(
+        default_factory=lambda: {"too_slow": [33, 34], "silent": [35, 36]}
+    )
 
 
 SAMPLES = """\
@@ -49,6 +53,12 @@ stripecast_delay_seconds_sum{channel="cam"} 0.25
 stripecast_players{channel="cam"} 20.0
 stripecast_children{channel="cam",stripe="0"} 2.0
 stripecast_children{channel="cam",stripe="1"} 0.0
+stripecast_skips_total{channel="cam",stripe="0"} 31.0
+stripecast_skips_total{channel="cam",stripe="1"} 32.0
+stripecast_detached_children_total{channel="cam",reason="too_slow",stripe="0"} 33.0
+stripecast_detached_children_total{channel="cam",reason="too_slow",stripe="1"} 34.0
+stripecast_detached_children_total{channel="cam",reason="silent",stripe="0"} 35.0
+stripecast_detached_children_total{channel="cam",reason="silent",stripe="1"} 36.0
 """
 
 
@@ -84,7 +94,15 @@ def test_labels_come_from_closed_sets() -> None:
 
 
 def test_a_node_that_has_not_joined_yet_shows_what_there_is() -> None:
-    empty = Figures(received_bytes=[], relayed_bytes=[], rejoins={}, children=[], delivered=0)
+    empty = Figures(
+        received_bytes=[],
+        relayed_bytes=[],
+        rejoins={},
+        children=[],
+        delivered=0,
+        skips=[],
+        detached={},
+    )
     text = samples(scrape(empty))
     assert 'stripecast_packets_delivered_total{channel="cam"} 0.0\n' in text
     assert "stripe=" not in text

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from serverproxy.metrics import ServerMetrics
 
-CLOSED = {"channel", "stripe", "kind", "result"}
+CLOSED = {"channel", "stripe", "kind", "result", "reason"}
 
 
 @dataclass
@@ -24,6 +24,10 @@ class Figures:
     nodes: int = 19
     depths: list[int] = field(default_factory=lambda: [3, 4])
     joins: dict[str, int] = field(default_factory=lambda: {"ok": 20, "full": 21})
+    skips: list[int] = field(default_factory=lambda: [31, 32])
+    detached: dict[str, list[int]] = field(
+        default_factory=lambda: {"too_slow": [33, 34], "silent": [35, 36]}
+    )
 
 
 SAMPLES = """\
@@ -41,6 +45,12 @@ stripecast_tree_depth{channel="cam",stripe="0"} 3.0
 stripecast_tree_depth{channel="cam",stripe="1"} 4.0
 stripecast_joins_total{channel="cam",result="ok"} 20.0
 stripecast_joins_total{channel="cam",result="full"} 21.0
+stripecast_skips_total{channel="cam",stripe="0"} 31.0
+stripecast_skips_total{channel="cam",stripe="1"} 32.0
+stripecast_detached_children_total{channel="cam",reason="too_slow",stripe="0"} 33.0
+stripecast_detached_children_total{channel="cam",reason="too_slow",stripe="1"} 34.0
+stripecast_detached_children_total{channel="cam",reason="silent",stripe="0"} 35.0
+stripecast_detached_children_total{channel="cam",reason="silent",stripe="1"} 36.0
 """
 
 
