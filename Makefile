@@ -11,9 +11,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
 FAST := tests/unit tests/property tests/scenarios tests/sim
-TYPED := common serverproxy clientproxy tests scripts/demo $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
+TYPED := common serverproxy clientproxy tests scripts/docs.py scripts/demo $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
 
-.PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov bench demo lock clean
+.PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov bench demo docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -66,6 +66,9 @@ bench: setup ## Measure what docs/performance.md quotes
 demo: export DEMO_SOURCE = $(value SOURCE)
 demo: setup ## Show it: a source, a server proxy, four client proxies (SOURCE=rtsp://… for your camera)
 	@$(BIN)/python -m scripts.demo
+
+docs: setup ## Make the shipped configuration, its JSON Schemas and docs/configuration.md from the code
+	@$(BIN)/python -m scripts.docs
 
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	@uv pip compile pyproject.toml -q --upgrade --universal --python-version 3.11 --all-extras --group dev \

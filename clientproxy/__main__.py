@@ -56,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--max-children",
         metavar="N",
-        type=int,
         help="serve at most N other nodes, over all channels' stripes [auto]",
     )
     run.add_argument(

@@ -1,20 +1,30 @@
 """Configuration of the client proxy: `config/clientproxy.yaml` shows every key."""
 
 import argparse
+from collections.abc import Hashable, Iterator
+from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PrivateAttr, WithJsonSchema
 
 from common.ids import Address
-from common.runtime.config import ChannelName, Draft, ListenAddress, PeerAddress, Settings
+from common.runtime.addresses import ListenAddress, PeerAddress, overlap, peer_address
+from common.runtime.config import ChannelName, Draft, Settings
+from common.runtime.faults import Impossible, quoted
+from common.runtime.keys import Key
 from common.runtime.log import LogFormat, LogLevel
+from common.runtime.strictyaml import plain
 
 SERVER_PORT = 7854
 OVERLAY_PORT = 7855
 RTSP_PORT = 8554
 HTTP_PORT = 9855
+MOST_CHILDREN = 256
 ANY_HOST = "*"
+PORTS = ("listen", "rtsp", "http")
+
+T = TypeVar("T", bound=Hashable)
 
 
 def _server(address: Address) -> Address:
@@ -22,46 +32,93 @@ def _server(address: Address) -> Address:
 
 
 def _auto(value: object) -> object:
-    return None if value == "auto" else value
+    if value is None or value == "auto":
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_CHILDREN:
+        raise ValueError(
+            f"{quoted(value)} is not a whole number from 0 to {MOST_CHILDREN}: write one without"
+            " quotes, or auto"
+        )
+    return value
+
+
+def _allowed(value: object) -> Address:
+    return Address(ANY_HOST, SERVER_PORT) if value == ANY_HOST else _server(peer_address(value))
+
+
+def _once(values: tuple[T, ...]) -> tuple[T, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} comes twice: keep one of them")
+    return values
 
 
 ServerAddress = Annotated[PeerAddress, AfterValidator(_server)]
 """`HOST` or `HOST:PORT` of a server proxy."""
+AllowedServer = Annotated[
+    InstanceOf[Address],
+    BeforeValidator(_allowed),
+    WithJsonSchema({"type": "string", "maxLength": 261, "x-type": 'HOST, HOST:PORT or "*"'}),
+]
+Slots = Annotated[
+    int | None,
+    BeforeValidator(_auto),
+    WithJsonSchema(
+        {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 0, "maximum": MOST_CHILDREN}]}
+    ),
+]
 
 
 class ClientConfig(Settings):
     """What the client proxy is told."""
 
-    server: ServerAddress | None = None
-    """The server proxy; None: each player's URL names it (`rtsp://localhost:8554/HOST/CHANNEL`)."""
-    listen: ListenAddress = Address("", OVERLAY_PORT)
-    """Where other nodes come to; host '' is all addresses."""
-    rtsp: ListenAddress = Address("127.0.0.1", RTSP_PORT)
-    """Where players come to."""
-    http: ListenAddress = Address("127.0.0.1", HTTP_PORT)
-    """Metrics, health and status API."""
-    advertise: Annotated[tuple[PeerAddress, ...], Field(max_length=8)] = ()
-    """Addresses at which other nodes reach this one; port 0 is the port of `listen`."""
-    max_children: Annotated[Annotated[int, Field(ge=0, le=256)] | None, BeforeValidator(_auto)] = (
-        None
-    )
-    """Slots over all stripes, a hard limit; None (`auto`): the server proxy works it out."""
-    join: Annotated[tuple[ChannelName, ...], Field(max_length=64)] = ()
-    """Channels that are joined at once and kept, without waiting for a player."""
-    reorder_timeout: Annotated[float, Field(ge=0.05, le=60)] = 2.0
-    """Seconds for which a missing packet is waited for."""
-    join_timeout: Annotated[float, Field(ge=0.5, le=60)] = 4.0
-    """Seconds after which a player that waits for its channel is refused."""
-    linger: Annotated[float, Field(ge=0, le=86_400)] = 10.0
-    """Seconds for which a channel is kept after its last player has gone."""
-    log_time: Annotated[float, Field(ge=1, le=300)] = 15.0
-    """Seconds of the stream that each stripe log keeps at most."""
-    log_bytes: Annotated[int, Field(ge=65_536, le=2**31)] = 33_554_432
-    """Bytes that each stripe log keeps at most."""
-    allow_servers: Annotated[tuple[ServerAddress, ...], Field(max_length=64)] = ()
-    """Server proxies that a player's URL may name besides `server`; `*`: any."""
-    log_level: LogLevel = "info"
-    log_format: LogFormat = "text"
+    server: Annotated[ServerAddress | None, Key("new")] = None
+    """The server proxy: HOST or HOST:PORT (without a port: 7854). null: each player's URL names
+    it, as in rtsp://localhost:8554/HOST:7854/CHANNEL."""
+    listen: Annotated[ListenAddress, Key("restart")] = Address("", OVERLAY_PORT)
+    """Where other client proxies come to: HOST:PORT; :PORT is all addresses, IPv4 and IPv6. Port
+    0: any free one. Behind a NAT or firewall, let this port in: else this node can only take, not
+    give."""
+    rtsp: Annotated[ListenAddress, Key("restart")] = Address("127.0.0.1", RTSP_PORT)
+    """Where players come to: HOST:PORT. On more than this machine, anyone there can watch."""
+    http: Annotated[ListenAddress, Key("restart")] = Address("127.0.0.1", HTTP_PORT)
+    """Status page, metrics, health and API: HOST:PORT."""
+    advertise: Annotated[
+        tuple[PeerAddress, ...], Field(max_length=8), AfterValidator(_once), Key("now")
+    ] = ()
+    """Addresses at which other nodes reach this one, where the server proxy would see another
+    (NAT): HOST or HOST:PORT (without a port: that of listen)."""
+    max_children: Annotated[
+        Slots, Field(json_schema_extra={"default": "auto"}), Key("now", "nodes")
+    ] = None
+    """How many other nodes this one serves, over all stripes of a channel; never passed. auto: the
+    server proxy works it out (3 with two stripes). 0 only watches."""
+    join: Annotated[
+        tuple[ChannelName, ...], Field(max_length=64), AfterValidator(_once), Key("now")
+    ] = ()
+    """Channels that are joined at once and kept, without waiting for a player. Needs server."""
+    reorder_timeout: Annotated[float, Field(ge=0.05, le=60), Key("new", "seconds")] = 2.0
+    """How long a missing packet is waited for before it counts as lost; at most log_time."""
+    join_timeout: Annotated[float, Field(ge=0.5, le=60), Key("now", "seconds")] = 4.0
+    """After which time a player whose channel cannot be had is told so. VLC gives up after 5."""
+    linger: Annotated[float, Field(ge=0, le=86_400), Key("now", "seconds")] = 10.0
+    """How long a channel is kept after its last player has gone."""
+    log_time: Annotated[float, Field(ge=1, le=300), Key("new", "seconds")] = 15.0
+    """How much of the stream is kept for those who reconnect, per stripe."""
+    log_bytes: Annotated[int, Field(ge=65_536, le=2**31), Key("new", "bytes")] = 33_554_432
+    """How much of the stream is kept at most, per stripe: 33554432 is 32 MiB."""
+    allow_servers: Annotated[
+        tuple[AllowedServer, ...],
+        Field(max_length=64),
+        AfterValidator(_once),
+        Key("now"),
+    ] = ()
+    """Server proxies besides server that a player's URL may name: HOST or HOST:PORT, or "*" for
+    any. With neither this nor server it may name any."""
+    log_level: Annotated[LogLevel, Key("now")] = "info"
+    """What is logged."""
+    log_format: Annotated[LogFormat, Key("now")] = "text"
+    """How it is logged: text or json, one line per event, to standard error."""
 
     _args: argparse.Namespace | None = PrivateAttr(default=None)
 
@@ -69,11 +126,21 @@ class ClientConfig(Settings):
         """Keep the arguments for `reload`."""
         self._args = context if isinstance(context, argparse.Namespace) else None
 
-    @model_validator(mode="after")
-    def _check_join(self) -> Self:
+    def impossible(self) -> Iterator[Impossible]:
+        """Conform to Settings."""
         if self.join and self.server is None:
-            raise ValueError("join needs a server: write `server: HOST` or the argument SERVER")
-        return self
+            yield Impossible(
+                ("join", "server"), "needs a server: write `server: HOST` or the argument SERVER"
+            )
+        for one, other in combinations(PORTS, 2):
+            if overlap(getattr(self, one), getattr(self, other)):
+                yield Impossible((other, one), f"is the port of {one} too: choose another one")
+        if self.reorder_timeout > self.log_time:
+            yield Impossible(
+                ("reorder_timeout", "log_time"),
+                f"{self.reorder_timeout:g} is above log_time, which is {self.log_time:g}: what is"
+                " waited for would be gone everywhere; write less here, or more there",
+            )
 
     def allows(self, server: Address) -> bool:
         """Return whether a player's URL may name this server proxy.
@@ -101,7 +168,9 @@ def load(args: argparse.Namespace) -> ClientConfig:
         draft.set(("server",), args.server, "SERVER")
     if args.join:
         draft.set(("join",), tuple(args.join), "--join")
-    for key in ("listen", "rtsp", "http", "max_children", "log_level", "log_format"):
+    if args.max_children is not None:
+        draft.set(("max_children",), plain(str(args.max_children)), "--max-children")
+    for key in (*PORTS, "log_level", "log_format"):
         if (value := getattr(args, key)) is not None:
             draft.set((key,), value, "--" + key.replace("_", "-"))
     return draft.model(ClientConfig, args)

@@ -3,15 +3,26 @@
 import argparse
 import re
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from common.fields import AddPolicyName, DeletePolicyName, JoinMode
 from common.ids import Address
-from common.runtime.config import ChannelName, Draft, ListenAddress, PeerAddress, Settings
+from common.runtime.addresses import ListenAddress, overlap
+from common.runtime.config import ChannelName, Draft, Settings
+from common.runtime.faults import Impossible, quoted
+from common.runtime.keys import Key
 from common.runtime.log import LogFormat, LogLevel
 from serverproxy.core.testcardurl import SCHEME as TEST_CARD
 from serverproxy.core.testcardurl import parse as parse_testcard
@@ -42,7 +53,8 @@ def _fingerprint(text: str) -> str:
     digits = text.replace(":", "").lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError(
-            f"{text!r} is not a SHA-256 fingerprint: write 64 hex digits, with or without colons"
+            f"{quoted(text)} is not a SHA-256 fingerprint: write 64 hex digits, with or without"
+            " colons"
         )
     return digits
 
@@ -51,9 +63,13 @@ def _ca(path: str) -> str:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError as error:
-        raise ValueError(f"{path!r} holds no certificate: write the path of a PEM file") from error
-    except OSError as error:
-        raise ValueError(f"{path!r} cannot be read: {error.strerror}") from error
+        text = f"{quoted(path)} holds no certificate: write the path of a PEM file"
+        raise ValueError(text) from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no path"
+        raise ValueError(
+            f"{quoted(path)} cannot be read: {why}; write the path of a PEM file"
+        ) from error
     return path
 
 
@@ -66,36 +82,65 @@ def _stripes(count: int) -> int:
 class ChannelConfig(Settings):
     """One channel. `source` holds no credentials: they are in `username` and `password`."""
 
-    source: Annotated[str, AfterValidator(_source)]
-    """`rtsp://…`, `rtsps://…` or `testcard:`."""
-    transport: Literal["auto", "tcp", "udp"] = "auto"
-    """How RTP comes from the source; `auto` is TCP, then UDP where TCP is refused with 461."""
-    username: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    password: Annotated[SecretStr, Field(max_length=256)] | None = None
-    ca: Annotated[str, AfterValidator(_ca)] | None = None
-    """Path of a PEM file with the certificates that vouch for the source's own (`rtsps://`)."""
-    fingerprint: Annotated[str, AfterValidator(_fingerprint)] | None = None
-    """SHA-256 of the source's certificate: 64 lower-case hex digits (`rtsps://`)."""
-    stripes: Annotated[int, AfterValidator(_stripes)] = 2
-    children_per_stripe: Annotated[int, Field(ge=1, le=64)] = 1
-    """Nodes that the server proxy sends each stripe to."""
-    repair_slots: Annotated[int, Field(ge=0, le=64)] = 1
-    """Nodes more per stripe while a tree is being repaired."""
-    placement: Literal["shallow", "zebra"] = "shallow"
-    join: JoinMode = "directory"
-    """How nodes find a parent: among those that the server proxy names, or by redirects alone."""
-    add_policy: AddPolicyName = "round_robin"
-    """Of `redirect`: to which of its children a parent without a slot sends a newcomer."""
-    delete_policy: DeletePolicyName = "grandfather"
-    """Of `redirect`: where the children of a node go that leaves or dies."""
-    source_timeout: Annotated[float, Field(ge=0.5, le=300)] = 5.0
-    """Seconds without RTP after which the source counts as lost."""
-    log_time: Annotated[float, Field(ge=1, le=300)] = 15.0
-    """Seconds of the stream that each stripe log keeps at most."""
-    log_bytes: Annotated[int, Field(ge=65_536, le=2**31)] = 33_554_432
-    """Bytes that each stripe log keeps at most."""
-    repair_grace: Annotated[float, Field(ge=1, le=300)] = 10.0
-    """Seconds for which a node may have one child more than it has slots."""
+    source: Annotated[
+        str, AfterValidator(_source), Field(examples=["rtsp://camera/live"]), Key("source")
+    ]
+    """Where the stream comes from: rtsp://HOST[:PORT]/PATH, rtsps://… (over TLS), or testcard: for
+    a moving test picture with a tone, made in the process (testcard:?size=1280x720&fps=25, …)."""
+    transport: Annotated[Literal["auto", "tcp", "udp"], Key("source")] = "auto"
+    """How RTP comes from the source: tcp (in the RTSP connection), udp, or auto (tcp, then udp
+    where the source refuses tcp)."""
+    username: Annotated[str | None, Field(min_length=1, max_length=256), Key("source")] = None
+    """User name for the source. It may stand in the URL instead: rtsp://USER:PASSWORD@HOST/."""
+    password: Annotated[SecretStr | None, Field(max_length=256), Key("source")] = None
+    """Password for the source; quote what looks like a number. Better than here it is kept in the
+    environment, "${CAM_PASSWORD}", or with systemd, "${credential:cam-password}"."""
+    ca: Annotated[str | None, AfterValidator(lambda one: one and _ca(one)), Key("source")] = None
+    """For rtsps:// only: PEM file with the certificates to trust instead of the system's; relative
+    to the working directory."""
+    fingerprint: Annotated[
+        str | None, AfterValidator(lambda one: one and _fingerprint(one)), Key("source")
+    ] = None
+    """For rtsps:// only: SHA-256 fingerprint of the source's own certificate, 64 hex digits,
+    colons allowed (openssl x509 -noout -fingerprint -sha256)."""
+    source_timeout: Annotated[float, Field(ge=0.5, le=300), Key("source", "seconds")] = 5.0
+    """How long the source may send nothing before it counts as lost."""
+    stripes: Annotated[
+        int,
+        AfterValidator(_stripes),
+        Field(json_schema_extra={"minimum": 1, "maximum": SERVED_STRIPES}),
+        Key("channel"),
+    ] = 2
+    """Into how many stripes the stream is split, each with its own tree."""
+    children_per_stripe: Annotated[int, Field(ge=1, le=64), Key("channel", "nodes")] = 1
+    """How many nodes the server proxy itself sends each stripe to. 1: exactly one copy of the
+    stream leaves this host."""
+    repair_slots: Annotated[int, Field(ge=0, le=64), Key("channel", "nodes")] = 1
+    """How many more it may serve per stripe while a tree is being repaired."""
+    repair_grace: Annotated[float, Field(ge=1, le=300), Key("channel", "seconds")] = 10.0
+    """How long a node may have one child more than it has slots, while a tree is being
+    repaired."""
+    placement: Annotated[Literal["shallow", "zebra"], Key("channel")] = "shallow"
+    """Where a newcomer is placed: shallow (least depth) or zebra (first free slot, as in the
+    paper)."""
+    join: Annotated[JoinMode, Key("channel")] = "directory"
+    """How nodes find a parent: directory (the server proxy names candidates) or redirect (as
+    SpreadIt has it: they begin at the server proxy and are sent down the tree by those that have
+    no slot; with stripes: 1 that is SpreadIt itself)."""
+    add_policy: Annotated[AddPolicyName, Key("channel")] = "round_robin"
+    """With join: redirect only: to which of its children a parent without a slot sends a newcomer:
+    random, round_robin (one after the other), smart_placement (the nearest, by probes), knock_down
+    (the nearest; but one that is nearer than its farthest child takes that child's place) or
+    smart_bandwidth (round robin; but one with more slots takes the place of the child with the
+    fewest). Who loses its place goes under who took it."""
+    delete_policy: Annotated[DeletePolicyName, Key("channel")] = "grandfather"
+    """With join: redirect only: where the children of a node go that leaves or dies: grandfather
+    (the node's own parent) or root (the server proxy); with _all (grandfather_all, root_all) all
+    its descendants go there, each by itself."""
+    log_time: Annotated[float, Field(ge=1, le=300), Key("now", "seconds")] = 15.0
+    """How much of the stream is kept for those who reconnect, per stripe."""
+    log_bytes: Annotated[int, Field(ge=65_536, le=2**31), Key("now", "bytes")] = 33_554_432
+    """How much of the stream is kept at most, per stripe: 33554432 is 32 MiB."""
 
     @model_validator(mode="before")
     @classmethod
@@ -113,30 +158,43 @@ class ChannelConfig(Settings):
         given = {key: value for key, value in found.items() if value is not None}
         return {**given, **values, "source": f"{scheme}{slashes}{host}{slash}{path}"}
 
-    @model_validator(mode="after")
-    def _check_pairs(self) -> Self:
+    def impossible(self) -> Iterator[Impossible]:
+        """Conform to Settings."""
         if self.password is not None and self.username is None:
-            raise ValueError("password stands without a username: write both")
-        for key, value in (("ca", self.ca), ("fingerprint", self.fingerprint)):
-            if value is not None and not self.source.startswith("rtsps://"):
-                raise ValueError(f"{key} is for rtsps:// sources only: leave it away")
-        return self
+            yield Impossible(("password", "username"), "stands without a username: write both")
+        scheme = self.source.partition(":")[0]
+        if scheme == "rtsps" and self.transport == "udp":
+            text = "udp would carry a stream from rtsps:// in clear: write tcp or auto"
+            yield Impossible(("transport", "source"), text)
+        for key in () if scheme == "rtsps" else ("ca", "fingerprint"):
+            if getattr(self, key) is not None:
+                yield Impossible((key, "source"), "is for rtsps:// sources only: leave it away")
+        for key in ("username", "password", "transport") if scheme == "testcard" else ():
+            if getattr(self, key) not in (None, "auto"):
+                yield Impossible((key, "source"), f"means nothing with {TEST_CARD}: leave it away")
+        for key in ("add_policy", "delete_policy") if self.join == "directory" else ():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                yield Impossible((key, "join"), "counts with join: redirect only: write that too")
 
 
 class ServerConfig(Settings):
     """What the server proxy is told."""
 
-    listen: ListenAddress = Address("", OVERLAY_PORT)
-    """Where nodes come to; host '' is all addresses."""
-    http: ListenAddress = Address("127.0.0.1", HTTP_PORT)
-    """Metrics, health and status API."""
-    advertise: Annotated[tuple[PeerAddress, ...], Field(max_length=8)] = ()
-    """Addresses at which nodes reach the server proxy; port 0 is the port of `listen`."""
-    log_level: LogLevel = "info"
-    log_format: LogFormat = "text"
-    channels: Annotated[dict[ChannelName, ChannelConfig], Field(max_length=MAX_CHANNELS)] = Field(
-        default_factory=dict, validate_default=True
-    )
+    listen: Annotated[ListenAddress, Key("restart")] = Address("", OVERLAY_PORT)
+    """Where client proxies come to: HOST:PORT; :PORT is all addresses, IPv4 and IPv6. Port 0: any
+    free one."""
+    http: Annotated[ListenAddress, Key("restart")] = Address("127.0.0.1", HTTP_PORT)
+    """Status page, metrics, health and API: HOST:PORT. Who reaches it sees who watches what: bind
+    it to more than this machine only behind something that asks for a password."""
+    log_level: Annotated[LogLevel, Key("now")] = "info"
+    """What is logged."""
+    log_format: Annotated[LogFormat, Key("now")] = "text"
+    """How it is logged: text or json, one line per event, to standard error."""
+    channels: Annotated[
+        dict[ChannelName, ChannelConfig], Field(max_length=MAX_CHANNELS), Key("now")
+    ] = Field(default_factory=dict, validate_default=True)
+    """The channels by name (A-Z a-z 0-9 . _ -, at most 64 characters), at least one. Whoever
+    watches opens rtsp://localhost:8554/NAME at their client proxy."""
 
     _args: argparse.Namespace | None = PrivateAttr(default=None)
 
@@ -150,6 +208,11 @@ class ServerConfig(Settings):
         if not channels:
             raise ValueError("there is no channel: write --channel NAME=URL or a key of channels")
         return channels
+
+    def impossible(self) -> Iterator[Impossible]:
+        """Conform to Settings."""
+        if overlap(self.listen, self.http):
+            yield Impossible(("http", "listen"), "is the port of listen too: choose another one")
 
     def reload(self) -> "ServerConfig":
         """Read file and flags again; raise ConfigError. Without them, return this one."""

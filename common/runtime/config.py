@@ -6,91 +6,76 @@ Rules
 2. Every fault is one sentence: dotted key, line or flag, what is wrong, what to write. All faults
    come together, before any socket opens.
 3. No credential is ever quoted: neither in a fault nor in the `repr` of a model.
+4. The models are the only place that describes a key: type, bounds, default, what it means (the
+   docstring below the field), unit and what a reload does (`Key`). The shipped YAML, the JSON
+   Schemas and `docs/configuration.md` are made from them (`python -m scripts.docs`).
 """
 
-import ipaddress
-import re
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from common.errors import ConfigError
-from common.ids import Address
-from common.runtime import strictyaml
-from common.runtime.faults import quoted, sentence
+from common.runtime import filledin, strictyaml
+from common.runtime.faults import Impossible, field_at, sentence
 from common.runtime.log import one_line
-from common.runtime.strictyaml import Document, KeyPath, Value, dotted
+from common.runtime.strictyaml import Document, Fault, KeyPath, Value, dotted
+
+MAX_FAULTS = 100
+"""Faults that are shown at once; a file with more is no configuration."""
+MAX_PASSES = 8
+"""How often what is left is looked at without what was found at fault."""
+
+_NO_LINE = 10**9
 
 
 class Settings(BaseModel):
     """A part of a configuration: frozen, nothing unknown, nothing converted."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
+
+    def impossible(self) -> Iterator[Impossible]:
+        """Yield the keys that are possible each, but not together."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if found := tuple(self.impossible()):
+            raise PydanticCustomError("impossible", "impossible pairs", {"found": found})
+        return self
 
 
 M = TypeVar("M", bound=Settings)
 
-_LINE = "line "
-
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 """Name of a channel: a part of a URL and a metric label."""
-
-
-def _listen_address(value: object) -> object:
-    if isinstance(value, str) and value.startswith(":"):
-        return Address.parse(f"all{value}", 0)._replace(host="")
-    address = _peer_address(value)
-    if isinstance(value, str) and address.port == 0 and not value.endswith(":0"):
-        raise ValueError(f"{value!r} has no port: write HOST:PORT, or :PORT for all addresses")
-    return address
-
-
-def _peer_address(value: object) -> Address:
-    if isinstance(value, str):
-        address = Address.parse(value, 0)
-        if not _is_host(address.host):
-            raise ValueError(f"{quoted(value)} is not an address: write HOST, HOST:PORT or [IPv6]")
-        return address
-    raise PydanticCustomError("value_error", "{error}", {"error": f"{quoted(value)} {_AS_TEXT}"})
-
-
-def _is_host(host: str) -> bool:
-    """Whether a resolver can do something with it: a name with dots, or an IP address."""
-    if ":" in host:
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            return False
-        return True
-    if host == "*":
-        return True
-    return re.fullmatch(r"(?:[A-Za-z0-9_-]{1,63}\.?)+", host) is not None and ".." not in host
-
-
-_AS_TEXT = "is not an address: write HOST:PORT, or :PORT for all addresses"
-
-
-ListenAddress = Annotated[InstanceOf[Address], BeforeValidator(_listen_address)]
-"""`HOST:PORT`; `:PORT` is all addresses, with the host ''. Port 0 is any free port."""
-
-PeerAddress = Annotated[InstanceOf[Address], BeforeValidator(_peer_address)]
-"""`HOST` or `HOST:PORT`; without a port it is 0, and the owner of the key says what that means."""
 
 
 class Draft:
     """What YAML and flags say, before the model has seen it."""
 
     def __init__(self, file: Path | None) -> None:
-        """Read the file, if there is one. Raises ConfigError."""
+        """Read the file, if there is one. Raises ConfigError where it cannot be read at all."""
         document = Document() if file is None else strictyaml.read(file)
         self._file = f"{file}: " if file else ""
-        self._values = document.values
-        self._places = {path: f"{_LINE}{line}" for path, line in document.lines.items()}
+        self._filled = filledin.fill(document.values, os.environ)
+        self._values = self._filled.values
+        self._lines, self._flags = document.lines, dict[KeyPath, str]()
+        self._faults = [
+            *(Fault(line, f"{self._file}{text}") for line, text in document.faults),
+            *(self._fault(path, text) for path, text in self._filled.faults.items()),
+        ]
 
     def set(self, path: Sequence[str], value: Value, flag: str) -> None:
         """Let a flag win over what the file says under `path`."""
@@ -102,26 +87,94 @@ class Draft:
                 inner[key] = below
             inner = below
         inner[path[-1]] = value
-        self._places[tuple(path)] = flag
+        self._flags[tuple(path)] = flag
         for end in range(1, len(path)):
-            self._places.setdefault(tuple(path[:end]), flag)
+            if tuple(path[:end]) not in self._lines:
+                self._flags.setdefault(tuple(path[:end]), flag)
 
     def model(self, kind: type[M], context: object = None) -> M:
-        """Return the model; raise ConfigError with all faults. `context` goes to its validators."""
-        try:
-            return kind.model_validate(self._values, context=context)
-        except ValidationError as error:
-            faults = []
-            for detail in error.errors(include_url=False):
-                path = tuple(part for part in detail["loc"] if part != "[key]")
-                faults.append(one_line(f"{self._place(path)}{sentence(kind, path, detail)}"))
-            raise ConfigError(faults) from None
+        """Return the model; raise ConfigError with all faults. `context` goes to its validators.
 
-    def _place(self, path: KeyPath) -> str:
+        What is at fault is taken out and the rest looked at again: a pair that is impossible
+        shows only once each of its keys has a value.
+        """
+        faults, values = list(self._faults), self._values
+        seen = {path for path in self._filled.faults if path not in self._flags}
+        for _ in range(MAX_PASSES):
+            try:
+                model = kind.model_validate(values, context=context)
+            except ValidationError as error:
+                found = [
+                    one for one in self._found(kind, error) if not _known(seen, one[0], one[1])
+                ]
+                if not found:
+                    break
+                faults += [self._fault(paths[0], text) for paths, _, text in found]
+                for paths, _, _ in found:
+                    seen.update(paths)
+                    for path in paths:
+                        values = _mended(kind, values, path)
+            else:
+                if not faults:
+                    return model
+                break
+        faults.sort(key=lambda fault: fault.line)
+        texts = [fault.text for fault in faults[:MAX_FAULTS]]
+        if len(faults) > MAX_FAULTS:
+            texts.append(f"{self._file}and {len(faults) - MAX_FAULTS} faults more")
+        raise ConfigError(texts)
+
+    def _found(
+        self, kind: type[BaseModel], error: ValidationError
+    ) -> Iterator[tuple[tuple[KeyPath, ...], bool, str]]:
+        """Yield the keys of each fault, whether it is one of them together, and its sentence."""
+        for detail in error.errors(include_url=False):
+            path = tuple(part for part in detail["loc"] if part != "[key]")
+            if detail["type"] == "impossible":
+                for pair in detail["ctx"]["found"]:
+                    if isinstance(pair, Impossible):
+                        paths = tuple((*path, key) for key in pair.keys)
+                        yield paths, True, pair.sentence
+                continue
+            secret = path in self._filled.secrets and path not in self._flags
+            yield (path,), False, sentence(kind, path, detail, secret=secret)
+
+    def _fault(self, path: KeyPath, text: str) -> Fault:
+        line, place = self._place(path)
+        return Fault(line, one_line(f"{place}{text}"))
+
+    def _place(self, path: KeyPath) -> tuple[int, str]:
+        """Return the line of a key, or of what it stands in, and how a fault names it."""
         for end in range(len(path), 0, -1):
-            place = self._places.get(path[:end], "")
-            if place.startswith(_LINE):
-                return f"{self._file}{dotted(path)} ({place}): "
-            if place:
-                return f"{place}: "
-        return f"{self._file}{dotted(path)}: " if path else self._file
+            if flag := self._flags.get(path[:end]):
+                return _NO_LINE, f"{flag}: "
+            if line := self._lines.get(path[:end]):
+                return line, f"{self._file}{dotted(path)} (line {line}): "
+        return _NO_LINE, f"{self._file}{dotted(path)}: " if path else self._file
+
+
+def _known(seen: set[KeyPath], paths: tuple[KeyPath, ...], pair: bool) -> bool:
+    """Whether a fault only says again what another one says of its key, or comes from it."""
+    looked_at = paths if pair else paths[:1]
+    return any(path[:end] in seen for path in looked_at for end in range(1, len(path) + 1))
+
+
+def _mended(kind: type[BaseModel], values: dict[str, Value], path: KeyPath) -> dict[str, Value]:
+    """Return the values without the key at `path`, or with its example where there must be one."""
+    if not path:
+        return values
+    *above, last = path
+    if isinstance(last, int):
+        return _mended(kind, values, path[:-1])
+    copy = dict(values)
+    inner = copy
+    for part in above:
+        below = inner.get(str(part))
+        if not isinstance(below, dict):
+            return copy
+        inner[str(part)] = inner = dict(below)
+    inner.pop(last, None)
+    field = field_at(kind, path)
+    if field is not None and field.is_required() and field.examples:
+        inner[last] = str(field.examples[0])
+    return copy

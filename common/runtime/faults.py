@@ -2,18 +2,23 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from common.runtime.log import redact
 from common.runtime.strictyaml import KeyPath
 
-SECRET_KEYS = frozenset({"password", "source"})
+SECRET_KEYS = frozenset({"username", "password", "source", "token"})
 """Keys whose values are never quoted."""
 
 MAX_QUOTED = 80
+LEAST_SECRET = 4
+"""Characters from which on a value from outside is looked for within a sentence."""
 
+_HIDDEN = "the value"
 _WHOLE = "is not a whole number: write digits without leading zeros and without quotes"
 _MAPPING = "is not a mapping: write `key: value` lines below it"
 _WRITE = {
@@ -29,6 +34,16 @@ _WRITE = {
     "string_pattern_mismatch": "is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
 }
 _BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+_MOST = {"string_too_long": "characters", "too_long": "entries"}
+
+
+class Impossible(NamedTuple):
+    """Keys of one model that are possible each, but not together."""
+
+    keys: tuple[str, ...]
+    """The first is the one to complain about."""
+    sentence: str
+    """What is wrong with the first, and what to write."""
 
 
 def quoted(value: object) -> str:
@@ -43,25 +58,46 @@ def quoted(value: object) -> str:
     return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
 
 
-def sentence(kind: type[BaseModel], path: KeyPath, detail: ErrorDetails) -> str:
-    """Return what pydantic found at `path` of a `kind`, without the path."""
+def sentence(
+    kind: type[BaseModel], path: KeyPath, detail: ErrorDetails, *, secret: bool = False
+) -> str:
+    """Return what pydantic found at `path` of a `kind`, without the path.
+
+    `secret`: the value came from outside and is not quoted, whatever its key.
+    """
     value: object = detail["input"]
-    shown = "the value" if path and path[-1] in SECRET_KEYS and value else quoted(value)
+    hide = secret or bool(path and path[-1] in SECRET_KEYS and value)
+    shown = _HIDDEN if hide else quoted(value)
     context = detail.get("ctx", {})
     match detail["type"]:
         case "value_error":
             text = str(context.get("error", ""))
+            text = _hidden(text, value, outside=secret) if hide else text
         case "missing":
             text = f"is missing: write `{path[-1]}: …`"
         case "extra_forbidden":
-            text = _unknown_key(_keys_at(kind, path[:-1]), str(path[-1]))
+            text = _unknown_key(keys_at(kind, path[:-1]), str(path[-1]))
         case "literal_error":
             text = f"{shown} is not known: write {context.get('expected')}"
         case code if code in _WRITE:
             text = f"{shown} {_WRITE[code]}"
+        case code if code in _MOST:
+            text = f"{shown} is too long: at most {context.get('max_length')} {_MOST[code]}"
         case _:
             text = f"{shown} is out of bounds: {_bound(context) or detail['msg']}"
     return text
+
+
+def _hidden(text: str, value: object, *, outside: bool) -> str:
+    """Return what a validator says, without the value that it quotes.
+
+    What came from `outside` is not to show without quotes either, unless it is but a letter or
+    three, which any sentence may have.
+    """
+    for form in (quoted(value), repr(value)):
+        text = text.replace(form, _HIDDEN)
+    bare = str(value)
+    return text.replace(bare, _HIDDEN) if outside and len(bare) >= LEAST_SECRET else text
 
 
 def _bound(context: Mapping[str, object]) -> str:
@@ -78,12 +114,21 @@ def _unknown_key(keys: Sequence[str], key: str) -> str:
     return f"is not a key: {hint}"
 
 
-def _keys_at(kind: type[BaseModel], path: KeyPath) -> Sequence[str]:
+def keys_at(kind: type[BaseModel], path: KeyPath) -> list[str]:
     """Return the keys of the model at `path`; the keys of a mapping lead to its values' model."""
+    return sorted(_model_at(kind, path).model_fields)
+
+
+def field_at(kind: type[BaseModel], path: KeyPath) -> FieldInfo | None:
+    """Return the field of a model at `path`, None where there is no such key."""
+    return _model_at(kind, path[:-1]).model_fields.get(str(path[-1])) if path else None
+
+
+def _model_at(kind: type[BaseModel], path: KeyPath) -> type[BaseModel]:
     here = kind
     for part in path:
         field = here.model_fields.get(str(part))
         for inner in getattr(field.annotation, "__args__", ()) if field else ():
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 here = inner
-    return sorted(here.model_fields)
+    return here

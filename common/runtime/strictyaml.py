@@ -6,10 +6,12 @@ Rules
    dates, which YAML 1.1 would turn into something else, stay text: the model refuses them by name.
 2. A key that comes twice, a tag, an anchor or an alias is a fault with its line.
 3. Size and depth are bounded.
+4. What can be read is read: the faults of a file come together with those that the model finds.
 """
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -27,16 +29,24 @@ _INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,17}")
 
 
+class Fault(NamedTuple):
+    """One sentence, and the line that it stands in the list for."""
+
+    line: int
+    text: str
+
+
 class Document:
-    """The values of a file and the line of each."""
+    """The values of a file, the line of each, and what is wrong besides what they mean."""
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {}
         self.lines: dict[KeyPath, int] = {}
+        self.faults: list[Fault] = []
 
 
 def read(path: Path) -> Document:
-    """Read a file; raise ConfigError with every fault that is not a matter of the model."""
+    """Read a file; raise ConfigError where it holds nothing that could be judged further."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -53,9 +63,9 @@ def read(path: Path) -> Document:
 
 
 def parse(text: str) -> Document:
-    """Read a mapping; raise ConfigError. An empty text is an empty mapping."""
+    """Read a mapping; an empty text is an empty one. Raises ConfigError as `read` does."""
     try:
-        _check_shape(text)
+        faults = _faults_of_shape(text)
         top = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -63,62 +73,69 @@ def parse(text: str) -> Document:
     except yaml.YAMLError as error:
         reason = str(error).splitlines()[0]
         raise ConfigError([f"is not YAML: {reason}"]) from None
-    builder = _Builder()
+    builder = _Builder(faults)
     if top is None:
         return builder.document
     if not isinstance(top, yaml.MappingNode):
         raise ConfigError([f"line {_line(top)}: is not a mapping: write `key: value` lines"])
     builder.document.values = builder.mapping(top, ())
-    if builder.faults:
-        raise ConfigError(builder.faults)
     return builder.document
 
 
-def _check_shape(text: str) -> None:
-    """Refuse what would make a document mean or cost more than it shows."""
-    depth = 0
+def _faults_of_shape(text: str) -> list[Fault]:
+    """Find what would make a document mean or cost more than it shows.
+
+    Raises ConfigError where it must not even be composed: aliases can be endless.
+    """
+    depth, aliases = 0, False
+    faults: list[Fault] = []
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        problem = ""
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        if depth > MAX_DEPTH:
+            raise ConfigError([f"line {line}: nested deeper than {MAX_DEPTH} levels"])
+        aliases = aliases or isinstance(event, yaml.AliasEvent)
         if isinstance(event, yaml.NodeEvent) and event.anchor:
-            problem = "anchors and aliases are not allowed: write the value out"
-        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
-            problem = "tags are not allowed: write the value without"
-        elif depth > MAX_DEPTH:
-            problem = f"nested deeper than {MAX_DEPTH} levels"
-        if problem:
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            raise ConfigError([f"line {line}: {problem}"])
+            text = f"line {line}: anchors and aliases are not allowed: write the value out"
+            faults.append(Fault(line, text))
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+            text = f"line {line}: tags are not allowed: write the value without"
+            faults.append(Fault(line, text))
+    if aliases:
+        raise ConfigError([fault.text for fault in faults])
+    return faults
 
 
 class _Builder:
     """Turn nodes into values; collect faults and go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: list[Fault]) -> None:
         self.document = Document()
-        self.faults: list[str] = []
+        self.document.faults = faults
 
     def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Value]:
         values: dict[str, Value] = {}
         for key_node, value_node in node.value:
+            line = _line(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
-                self.faults.append(f"line {_line(key_node)}: a key is one word")
+                self._fault(line, f"line {line}: a key is one word")
                 continue
             key = str(key_node.value)
             where = (*path, key)
             if key in values:
                 first = self.document.lines[where]
-                self.faults.append(
-                    f"{dotted(where)} (line {_line(key_node)}): stands in line {first} already:"
-                    " keep one of them"
-                )
+                text = f"stands in line {first} already: keep one of them"
+                self._fault(line, f"{dotted(where)} (line {line}): {text}")
                 continue
-            self.document.lines[where] = _line(key_node)
+            self.document.lines[where] = line
             values[key] = self._value(value_node, where)
         return values
+
+    def _fault(self, line: int, text: str) -> None:
+        self.document.faults.append(Fault(line, text))
 
     def _value(self, node: yaml.Node, path: KeyPath) -> Value:
         if isinstance(node, yaml.MappingNode):

@@ -66,10 +66,19 @@ def test_version(clientproxy: Run) -> None:
         ([], "the following arguments are required: run | check"),
         (["run", "a", "b"], "unrecognized arguments: b"),
         (["run", "host:x"], "SERVER: 'host:x' has no port"),
-        (["run", "host", "--max-children", "many"], "argument --max-children: invalid int value"),
-        (["run", "host", "--max-children", "-1"], "--max-children: -1 is out of bounds"),
+        (
+            ["run", "host", "--max-children", "many"],
+            "--max-children: 'many' is not a whole number from 0 to 256",
+        ),
+        (
+            ["run", "host", "--max-children", "-1"],
+            "--max-children: -1 is not a whole number from 0 to 256: write one",
+        ),
         (["run", "host", "--join", "a/b"], "--join: 'a/b' is not a name"),
-        (["run", "--join", "cam"], "join needs a server"),
+        (
+            ["run", "--join", "cam"],
+            "--join: needs a server: write `server: HOST` or the argument SERVER",
+        ),
         (["run", "host", "--rtsp", "8554"], "--rtsp: '8554' has no port"),
         (["check", "none.yaml"], "none.yaml: cannot be read: No such file"),
     ],
@@ -93,7 +102,7 @@ def test_check_prints_every_fault_with_its_key(clientproxy: Run, tmp_path: Path)
     code, out, err = clientproxy("check", str(file))
     assert (code, out) == (2, "")
     assert [line.removeprefix(f"{file}: ").split(": ")[0] for line in err.splitlines()] == [
-        "max_children (line 3)",
         "linger (line 1)",
         "allow_servers.0 (line 2)",
+        "max_children (line 3)",
     ]

@@ -159,8 +159,12 @@ def test_a_source_is_an_rtsp_url_or_the_test_card(file: Path, source: str) -> No
             "log_bytes: 1",
             ".log_bytes (line 4): 1 is out of bounds: write a number of at least 65536",
         ),
-        ("password: x", " (line 2): password stands without a username: write both"),
-        ("ca: /none", ".ca (line 4): '/none' cannot be read: No such file or directory"),
+        ("password: x", ".password (line 4): stands without a username: write both"),
+        (
+            "ca: /none",
+            ".ca (line 4): '/none' cannot be read: No such file or directory; write the path of a"
+            " PEM file",
+        ),
         (
             "fingerprint: abc",
             ".fingerprint (line 4): 'abc' is not a SHA-256 fingerprint: write 64 hex digits,"
@@ -180,7 +184,7 @@ def test_a_fingerprint_may_have_colons(file: Path) -> None:
 
 def test_a_certificate_is_for_tls_only(file: Path) -> None:
     (fault,) = faults(file, "source: rtsp://camera/", f"fingerprint: {'ab' * 32}")
-    assert fault == " (line 2): fingerprint is for rtsps:// sources only: leave it away"
+    assert fault == ".fingerprint (line 4): is for rtsps:// sources only: leave it away"
 
 
 def test_a_file_without_certificates_is_refused(file: Path, tmp_path: Path) -> None:
@@ -227,7 +231,7 @@ def commented_keys(text: str) -> dict[str, str]:
     """Return the keys of a file in YAML, each with the comment above its paragraph."""
     found: dict[str, str] = {}
     for paragraph in re.split(r"\n\s*\n", text):
-        comment = "\n".join(re.findall(r"^ *# (.*)$", paragraph, re.MULTILINE))
+        comment = " ".join(re.findall(r"^ *# (.*)$", paragraph, re.MULTILINE))
         for key in re.findall(r"^ *([a-z_]+):", paragraph, re.MULTILINE):
             found[key] = comment
     return found

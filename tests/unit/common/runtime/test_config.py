@@ -6,7 +6,8 @@ from pydantic import Field, SecretStr
 
 from common.errors import ConfigError
 from common.ids import Address
-from common.runtime.config import ChannelName, Draft, ListenAddress, PeerAddress, Settings
+from common.runtime.addresses import ListenAddress, PeerAddress
+from common.runtime.config import ChannelName, Draft, Settings
 
 
 class Part(Settings):

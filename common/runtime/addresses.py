@@ -1,0 +1,80 @@
+"""Types of configuration keys that are addresses: read from text, shown as text in the schemas."""
+
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, InstanceOf, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from common.ids import Address
+from common.runtime.faults import quoted
+
+ALL_ADDRESSES = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
+"""Hosts that mean every address of this machine."""
+
+_AS_TEXT = "is not an address: write HOST:PORT, or :PORT for all addresses"
+
+
+def _listen(value: object) -> object:
+    if isinstance(value, str) and value.startswith(":"):
+        return Address.parse(f"all{value}", 0)._replace(host="")
+    if isinstance(value, str) and not value.endswith(":0") and not Address.parse(value, 0).port:
+        raise ValueError(
+            f"{quoted(value)} has no port: write HOST:PORT, or :PORT for all addresses"
+        )
+    return _address(value)
+
+
+def peer_address(value: object) -> Address:
+    """Read `HOST` or `HOST:PORT`; raise ValueError with a sentence."""
+    address = _address(value)
+    if address.host in ALL_ADDRESSES:
+        raise ValueError(f"{quoted(value)} is no address that others reach: write that of one host")
+    return address
+
+
+def _address(value: object) -> Address:
+    if isinstance(value, str):
+        address = Address.parse(value, 0)
+        if not is_host(address.host):
+            raise ValueError(f"{quoted(value)} is not an address: write HOST, HOST:PORT or [IPv6]")
+        return address
+    raise PydanticCustomError("value_error", "{error}", {"error": f"{quoted(value)} {_AS_TEXT}"})
+
+
+def is_host(host: str) -> bool:
+    """Whether a resolver can do something with it: a name with dots, or an IP address.
+
+    A name whose last part is all digits is none (RFC 3696, 2): `12:30` is a time, not a host.
+    """
+    last = host.removesuffix(".").rpartition(".")[2]
+    if ":" in host or last.isdigit():
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+    return re.fullmatch(r"(?:[A-Za-z0-9_-]{1,63}\.?)+", host) is not None and ".." not in host
+
+
+def overlap(one: Address, other: Address) -> bool:
+    """Whether two daemons' ports cannot be had at the same time."""
+    if one.port != other.port or one.port == 0:
+        return False
+    return one.host == other.host or bool({one.host, other.host} & ALL_ADDRESSES)
+
+
+ListenAddress = Annotated[
+    InstanceOf[Address],
+    BeforeValidator(_listen),
+    WithJsonSchema({"type": "string", "maxLength": 261, "x-type": "HOST:PORT or :PORT"}),
+]
+"""`HOST:PORT`; `:PORT` is all addresses, with the host ''. Port 0 is any free port."""
+
+PeerAddress = Annotated[
+    InstanceOf[Address],
+    BeforeValidator(peer_address),
+    WithJsonSchema({"type": "string", "maxLength": 261, "x-type": "HOST or HOST:PORT"}),
+]
+"""`HOST` or `HOST:PORT`; without a port it is 0, and the owner of the key says what that means."""
