@@ -69,11 +69,15 @@ class Crowd:
                     pass
 
     def _attach(self, node: NodeId, stripe: int, parent: str) -> None:
-        report = AttachedReport(stripe=stripe, parent=parent, first=0)
+        report, family = AttachedReport(stripe=stripe, parent=parent, first=0), self._family
+        before = family(parent, stripe)
         self._do(self._membership.handle(Told(node, report), self._now))
-        for child in self.trees.children(NodeId(parent), Stripe(stripe)):
+        for child in before:  # those that it hands over, or had to send away
             if self.trees.moving_to(child, Stripe(stripe)) == node:  # the parent hands it over
                 self._attach(child, stripe, node)
+
+    def _family(self, parent: str, stripe: int) -> Sequence[NodeId]:
+        return self.trees.children(NodeId(parent), Stripe(stripe))
 
 
 def measure(

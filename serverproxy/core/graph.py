@@ -109,16 +109,17 @@ class Graph(Links):
         key = None if member.absent else self._key(link)
         if not self.serving(member, stripe):
             spare = free > 0 and reach > 0 and member.yields in {None, stripe}
-            return (None, None, None, key if spare else None, None, None, None)
+            return (None, None, None, None, key if spare else None, None, None, None)
         holder = None if key is None or self.leaf_of(member, stripe) is None else key
         available = key if free > 0 and reach > 0 else None
         leafy, over = (holder, key) if free == 0 and reach > 0 else (None, None)
+        tight = holder if free == 0 and reach == 0 and member.hard_limit else None
         if member is self.root:
-            return (available, leafy, None, None, holder, None, None)
+            return (available, leafy, None, None, None, holder, None, None)
         idle = None if link.down or link.children else member.slots
         if member.absent:
             return (None,) * len(self.shelves[stripe].all)
-        return (available, leafy, over, None, holder, link.depth, idle)
+        return (available, leafy, tight, over, None, holder, link.depth, idle)
 
     def _key(self, link: Link) -> int | None:
         if link.depth is None:

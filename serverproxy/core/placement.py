@@ -3,7 +3,8 @@
 Rules
 -----
 1. Whoever serves the stripe and can take a child takes the shallowest position that is free or held
-   by a leaf, in front of which it splices; everybody else the shallowest free slot. An orphan with
+   by a leaf, in front of which it splices; everybody else the shallowest free slot. A parent with
+   a user's number sends that leaf away before it takes the newcomer. An orphan with
    a subtree but no slot left is one above its parent's slots in such a place, until the leaf has
    gone elsewhere.
 2. Where there is none, a newcomer gets in this order: Serve, shared, a repair slot. An orphan may
@@ -98,7 +99,10 @@ class Planner:
         """Return free slots, or places of leaves for who can take the leaf under it."""
         shelves = self._graph.shelves[query.stripe]
         if self._takes_leaves(query):
-            return self._best([shelves.free, shelves.leafy], query, splice=True)
+            splices = [shelves.free, shelves.leafy]
+            if query.member.links[query.stripe].parent is None:  # a move need not break a link
+                splices.append(shelves.tight)
+            return self._best(splices, query, splice=True)
         if self._carries_a_tree(query):
             return self._best([shelves.free, shelves.leafy], query)
         kept = self._graph.root not in query.avoid and self._keeps_root(query)
@@ -172,7 +176,7 @@ class Planner:
             graph.expect(graph.members[leaf], stripe, member)
         graph.flush()
         shelves = graph.shelves[stripe]
-        for shelf in (shelves.free, shelves.leafy, shelves.over, shelves.spare):
+        for shelf in (shelves.free, shelves.leafy, shelves.tight, shelves.over, shelves.spare):
             shelf.used(parent)
         serve = None if found.serve is None else found.serve.id
         return Placement(stripe, candidates, found.shared, serve)

@@ -124,6 +124,8 @@ class Shelves:
         """Serves the stripe and has a free slot."""
         self.leafy = Shelf()
         """Serves it, is full, can take one for a moment, and has a leaf to hand over."""
+        self.tight = Shelf()
+        """The same, but above a user's number it takes nobody: the leaf is sent away first."""
         self.over = Shelf()
         """Serves it, is full, and can take one above its slots."""
         self.spare = Shelf()
@@ -137,6 +139,7 @@ class Shelves:
         self.all = (
             self.free,
             self.leafy,
+            self.tight,
             self.over,
             self.spare,
             self.holder,

@@ -194,6 +194,7 @@ class Trees(Standbys):
         if member_link.parent is above:
             return
         self._break_loop(member, stripe, above)
+        leaf = member_link.displaces
         if member_link.up is above:
             member_link.displaces = None
             planned = True
@@ -202,6 +203,7 @@ class Trees(Standbys):
             graph.release(member, stripe)
         graph.hang(member, stripe, above)
         member.admitted = True
+        self._sent_away(above, stripe, member, leaf)
         self._crowd_out(above, stripe)
         if not self._follow and (planned or graph.serving(member, stripe)):
             self._expect_splice(member, stripe, above)
@@ -267,6 +269,22 @@ class Trees(Standbys):
                     return
                 if comer.links[each].parent is not parent:
                     graph.release(comer, each)
+
+    def _sent_away(
+        self, parent: Member, stripe: Stripe, comer: Member, leaf: Member | None
+    ) -> None:
+        """Suppose that a parent above a user's number sent a leaf away to the one that came."""
+        graph = self._graph
+        if not parent.hard_limit or parent is graph.root or parent.count <= parent.slots:
+            return
+        if not graph.serving(comer, stripe) or comer.slots < 1:
+            return
+        if leaf is None or leaf.links[stripe].parent is not parent:
+            leaf = graph.leaf_of(parent, stripe, but=comer)
+        if leaf is not None:
+            if graph.free(comer, stripe) > 0:
+                graph.expect(leaf, stripe, comer)
+            graph.hang(leaf, stripe, None)
 
     def _expect_splice(self, member: Member, stripe: Stripe, parent: Member) -> None:
         """Suppose that a parent above its slots will hand a leaf to the node that came."""

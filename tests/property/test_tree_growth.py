@@ -3,12 +3,12 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.ids import NodeId, Stripe
 from serverproxy.core.lowering import depth_bound
-from serverproxy.core.tree import Move, Trees
+from serverproxy.core.tree import Candidate, Move, Trees
 from tests.support.fleet import long
 
 STRIPES = (Stripe(0), Stripe(1))
@@ -16,18 +16,26 @@ MOST_LOOKS = 25
 """Looks at what the trees owe after which they are low again, whoever has died."""
 
 
-def grow(trees: Trees, slots: list[int], picks: list[int]) -> None:
+def grow(trees: Trees, slots: list[int], picks: list[int], *, hard: bool = False) -> None:
     """Let nodes join one after the other; each splice is done before the next join."""
     for index, number in enumerate(slots):
         node = NodeId(f"n{index}")
-        trees.add(node, slots=number, hard_limit=False)
+        trees.add(node, slots=number, hard_limit=hard)
         placements = trees.join(node)
         assert placements is not None
         for stripe, placement in placements.items():
             pick = picks[index % len(picks)] % len(placement.candidates)
-            trees.attach(node, stripe, placement.candidates[pick].parent)
+            arrive(trees, node, stripe, placement.candidates[pick])
         while look(trees):
             pass
+
+
+def arrive(trees: Trees, node: NodeId, stripe: Stripe, at: Candidate) -> None:
+    """Let a node attach; a leaf that was sent away for it goes under it."""
+    before = trees.children(at.parent, stripe)
+    trees.attach(node, stripe, at.parent)
+    for leaf in set(before) - set(trees.children(at.parent, stripe)):
+        trees.attach(leaf, stripe, node)
 
 
 def look(trees: Trees) -> bool:
@@ -39,17 +47,22 @@ def look(trees: Trees) -> bool:
 
 
 @settings(max_examples=6, deadline=None)
+@example(nodes=500, slots=2, hard=True, picks=[0, 3, 7])
 @given(
     nodes=st.integers(1, 1000),
     slots=st.sampled_from([2, 3]),
+    hard=st.booleans(),
     picks=st.lists(st.integers(0, 9), min_size=1, max_size=50),
 )
 def test_while_nodes_only_join_the_depth_stays_at_the_bound(
-    nodes: int, slots: int, picks: list[int]
+    nodes: int, slots: int, hard: bool, picks: list[int]
 ) -> None:
-    """Depth <= ceil(log2(n / 2)) + 2, whichever candidates the nodes choose (S33)."""
+    """Depth <= ceil(log2(n / 2)) + 2, whichever candidates the nodes choose (S33).
+
+    With a user's number too, which no node ever passes.
+    """
     trees = Trees(stripes=2)
-    grow(trees, [slots] * nodes, picks)
+    grow(trees, [slots] * nodes, picks, hard=hard)
     trees.check()
     for stripe in STRIPES:
         assert trees.tree_depth(stripe) <= depth_bound(nodes)

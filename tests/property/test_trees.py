@@ -1,5 +1,6 @@
 """The trees against an overlay: parents decide, reports are late, and nodes die (Z10, Z34)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hypothesis import settings
@@ -20,6 +21,9 @@ class Overlay:
     slots: dict[NodeId, int] = field(default_factory=dict)
     hard: dict[NodeId, bool] = field(default_factory=dict)
     parent: dict[Place, NodeId] = field(default_factory=dict)
+    serves: Callable[[NodeId], Stripe | None] = lambda _node: None
+    sent_away: list[Place] = field(default_factory=list)
+    """Leaves that a parent with a hard limit sent away for a newcomer, to come to it."""
 
     def children(self, node: NodeId, stripe: Stripe) -> list[NodeId]:
         return [c for (c, s), p in self.parent.items() if p == node and s == stripe]
@@ -31,7 +35,10 @@ class Overlay:
         return path
 
     def attach(self, node: NodeId, stripe: Stripe, parent: NodeId) -> bool:
-        """Ask `parent`; without its own link, below the node, or with an excess it refuses."""
+        """Ask `parent`; without its own link, below the node, or with an excess it refuses.
+
+        At a user's number it first sends a leaf away to who will take it.
+        """
         if parent not in self.slots and parent != ROOT:
             return False
         path = self.path(parent, stripe)
@@ -43,10 +50,21 @@ class Overlay:
             taken = sum(len(self.children(parent, s)) for s in STRIPES)
             limit = self.slots[parent]
             limit += 1 if limit and not self.hard[parent] else 0
-        if taken >= limit:
+        if taken >= limit and not (taken == limit and self.send_away(node, stripe, parent)):
             return False
         self.parent[node, stripe] = parent
         return True
+
+    def send_away(self, comer: NodeId, stripe: Stripe, parent: NodeId) -> bool:
+        """Let a leaf go that the newcomer can take; it comes there, or asks."""
+        if not self.hard.get(parent) or not self.slots[comer] or self.serves(comer) != stripe:
+            return False
+        for leaf in self.children(parent, stripe):
+            if self.serves(leaf) != stripe and not self.children(leaf, stripe):
+                del self.parent[leaf, stripe]
+                self.sent_away.append((leaf, stripe))
+                return True
+        return False
 
     def die(self, node: NodeId) -> None:
         del self.slots[node], self.hard[node]
@@ -65,7 +83,7 @@ class LateReports(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.trees = Trees(stripes=2)
-        self.overlay = Overlay()
+        self.overlay = Overlay(serves=self.trees.serves)
         self.offers: dict[Place, Placement] = {}
         self.moves: dict[Place, Move] = {}
         self.reports: list[tuple[NodeId, Stripe, NodeId]] = []
@@ -158,6 +176,13 @@ class LateReports(RuleBasedStateMachine):
             self.settle_up()
         else:
             self.reports.append((*place, parent))
+        while self.overlay.sent_away:
+            leaf = self.overlay.sent_away.pop()
+            if leaf not in self.overlay.parent:
+                if self.overlay.attach(*leaf, place[0]):
+                    self.report(leaf, place[0])
+                else:
+                    self.ask(leaf, [])
 
     def believe(self, node: NodeId, stripe: Stripe, parent: NodeId) -> None:
         try:

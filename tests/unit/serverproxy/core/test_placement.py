@@ -1,7 +1,7 @@
 """Where newcomers and orphans go, and what is done when slots run out (Z9, Z18-Z20, Z25, Z29)."""
 
 from common.ids import ROOT, NodeId
-from serverproxy.core.tree import Trees
+from serverproxy.core.tree import Candidate, Trees
 from tests.support.built_trees import S0, S1, moves, one_tree, parents, two_trees
 
 A, B, C, D, E, F = (NodeId(name) for name in "abcdef")
@@ -74,20 +74,55 @@ def test_whom_the_node_tried_it_does_not_get_again() -> None:
 
 
 def test_a_full_node_with_a_hard_limit_is_never_asked_for_one_more() -> None:
-    """The newcomer uses a repair slot, and gives it back by taking the other under it (Z29)."""
+    """Its leaf is no help before it has come: the newcomer uses a repair slot (Z29).
+
+    That is given back: the newcomer takes the other under it.
+    """
     trees = Trees(stripes=1)
-    for node, parent, slots in ((A, ROOT, 1), (B, A, 0)):
+    for node, slots in ((A, 1), (B, 0)):
         trees.add(node, slots=slots, hard_limit=True)
-        trees.attach(node, S0, parent)
+        trees.join(node)
+    trees.attach(A, S0, ROOT)
     trees.add(C, slots=1, hard_limit=True)
     placements = trees.join(C)
     assert placements is not None
     assert parents(placements[S0]) == [ROOT]
+    trees.attach(B, S0, A)
     trees.attach(C, S0, ROOT)
     trees.check()
     assert moves(trees) == [(A, ROOT, [C])]
     trees.attach(A, S0, C)
     assert moves(trees) == []
+    trees.check()
+
+
+def test_a_full_node_with_a_hard_limit_sends_a_leaf_away_before_it_takes_a_newcomer() -> None:
+    """Its number is never passed, in the trees neither; the leaf is on its way to the newcomer."""
+    trees = two_trees((A, S0, 3, ROOT, D), (B, S1, 1, A, ROOT), (C, S1, 1, A, B), (D, S1, 2, A, C))
+    for node in (A, B, C):
+        trees.set_slots(node, trees.slots(node), hard_limit=True)
+    trees.add(E, slots=2, hard_limit=True)
+    placements = trees.join(E)
+    assert placements is not None
+    assert placements[S0].candidates == (Candidate(A, 2, displaced=B),)
+    trees.attach(E, S0, A)
+    assert trees.children(A, S0) == (C, D, E)
+    assert (trees.parent(B, S0), trees.moving_to(B, S0)) == (None, E)
+    trees.check(settled=False)
+    trees.attach(B, S0, E)
+    trees.check()
+
+
+def test_a_parent_with_a_hard_limit_may_send_another_leaf_away_than_was_supposed() -> None:
+    """What the nodes say puts it right."""
+    trees = two_trees((A, S0, 3, ROOT, D), (B, S1, 1, A, ROOT), (C, S1, 1, A, B), (D, S1, 2, A, C))
+    trees.set_slots(A, 3, hard_limit=True)
+    trees.add(E, slots=2, hard_limit=True)
+    assert trees.join(E) is not None
+    trees.attach(E, S0, A)
+    trees.attach(C, S0, E)
+    trees.attach(B, S0, A)
+    assert (trees.children(A, S0), trees.children(E, S0)) == ((D, E, B), (C,))
     trees.check()
 
 
