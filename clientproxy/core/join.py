@@ -286,7 +286,7 @@ class ParentSearch(Seeking):
 
     def expire(self, newest: Sequence[int], now: float) -> list[Command]:
         """Choose among those who have answered, pass over those who have not, ask again."""
-        searching = [n for n, state in enumerate(self._states) if state.seek is not None]
+        searching = [n for n, one in enumerate(self._states) if one.seek or one.parent is None]
         commands = self.standbys.expire(now, searching)
         for number, state in enumerate(self._states):
             stripe = Stripe(number)

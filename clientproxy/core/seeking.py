@@ -143,7 +143,7 @@ class Seeking:
         if (target := self._after(stripe)) is not None:
             state.orphan = True
             return self._begin(stripe, [target], now)
-        if state.unanswered:
+        if state.unanswered or not self._served:
             above = self.standbys.ancestors(stripe)
             if untried := [one for one in above if one.node not in state.known]:
                 return self._begin(stripe, untried, now)

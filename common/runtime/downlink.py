@@ -163,6 +163,7 @@ class Downlink(Idle):
             case SendAway(targets):
                 feed.send(FrameType.REDIRECT, RedirectFrame(targets))
             case Refuse(reason):
+                self.stats.refused[reason] = self.stats.refused.get(reason, 0) + 1
                 feed.end("loop" if reason == "loop" else "full")
 
     def _make_way(self, stripe: Stripe, dismiss: NodeId | None, newcomer: NodeId) -> None:

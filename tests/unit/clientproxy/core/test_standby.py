@@ -16,6 +16,7 @@ from clientproxy.core.joining import (
     Drop,
     Hold,
     LeaveParent,
+    Probe,
     Release,
     Resume,
     Tell,
@@ -258,6 +259,21 @@ def test_without_the_server_proxy_the_other_ancestors_are_asked() -> None:
         if not isinstance(c, Tell | Resume | Release | Drop) and not isinstance(c, LeaveParent)
     }
     assert probed == {"a", "b", ROOT}
+
+
+def test_a_standby_that_is_full_costs_no_wait() -> None:
+    """The server proxy is asked at once; the ancestors, where it is known not to answer."""
+    for answers in (True, False):
+        search = holding("b", "a")
+        search.served(8.9, answers=answers)
+        search.ended(S0, P, "closed", 1000, 9.0)
+        assert search.standby_lost(S0, A, 9.1) == []
+        assert search.next_deadline() == 9.1
+        at_once = search.expire(NEWEST, 9.1)
+        if answers:
+            assert at_once == [asked("p", "a")]
+        else:
+            assert at_once == [Probe(S0, ancestor("b")), Probe(S0, ancestor(ROOT))]
 
 
 def test_an_answer_of_the_server_proxy_comes_before_the_ancestors() -> None:
