@@ -121,12 +121,16 @@ class Membership(Directory):
             return [Refuse(node, "full", "no slot is free for you now", 2.0)]
         self.members[node] = Member(event.addresses, event.max_children)
         self._capacity.begin(node, slots, hard_limit=hard)
-        self.stats.joins["ok"] += 1
+        self.placed(node)
         parents = tuple(self.candidates(s, placements[s]) for s in sorted(placements))
         return [
             MakeOffer(node, self.trees.serves(node), slots, event.addresses, parents),
             *self._placed(placements.values()),
         ]
+
+    def placed(self, node: NodeId) -> None:
+        """Note that a newcomer has its place: count its join."""
+        self.stats.joins["ok"] += 1
 
     def _first_places(self, node: NodeId) -> dict[Stripe, Placement] | None:
         """Return where a newcomer may ask, in each stripe; None: nowhere."""

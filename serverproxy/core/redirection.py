@@ -30,6 +30,25 @@ class RedirectMembership(Membership):
         super().__init__(trees, stripes=stripes, away_grace=away_grace)
         self.settle_every = away_grace / 2
         self.names_standbys = False
+        self._walks: dict[NodeId, bool] = {}
+        """Newcomers that have no parent in some stripe yet; whether one walk ended in vain."""
+
+    def placed(self, node: NodeId) -> None:
+        """Conform to Membership: it has its way before it."""
+        self._walks[node] = False
+
+    def attached(self, node: NodeId, stripe: Stripe, parent: NodeId, now: float) -> None:
+        """Conform to Roster: count the join with the last stripe."""
+        super().attached(node, stripe, parent, now)
+        stripes = map(Stripe, range(self._stripes))
+        if node in self._walks and all(self.trees.parent(node, s) is not None for s in stripes):
+            del self._walks[node]
+            self.stats.joins["ok"] += 1
+
+    def forget(self, node: NodeId) -> list[Command]:
+        """Conform to Roster: count the join of who found no place."""
+        self.stats.joins["full"] += self._walks.pop(node, False)
+        return super().forget(node)
 
     def _first_places(self, node: NodeId) -> dict[Stripe, Placement] | None:
         stripes = (Stripe(number) for number in range(self._stripes))
@@ -37,6 +56,8 @@ class RedirectMembership(Membership):
 
     def _candidates_for(self, node: NodeId, stripe: Stripe, tried: set[NodeId]) -> list[Command]:
         if ROOT in tried:
+            if node in self._walks:
+                self._walks[node] = True
             return super()._candidates_for(node, stripe, tried)
         root = StripeCandidates(stripe, (Candidate(ROOT, (), 0.0, available=True),))
         return [Send(node, Candidates(parents=root))]

@@ -7,6 +7,7 @@ from common.messages import (
     Candidates,
     ChildLost,
     FromNode,
+    Leave,
     ParentLost,
     Redirect,
     Standby,
@@ -75,7 +76,36 @@ def test_nothing_is_reserved_and_nobody_refused() -> None:
     overlay.attach("a", ROOT)
     overlay.join("b", 0)
     assert overlay.trees.moving_to(NodeId("b"), S0) is None
+    overlay.attach("b", "a")
     assert overlay.core.stats.joins == {"ok": 2, "full": 0}
+
+
+def test_a_join_counts_when_it_is_known_what_it_was() -> None:
+    """Placed in every stripe; sent away by everybody, which the player is told as 453; neither."""
+    overlay = Overlay(stripes=2, repair_slots=0)
+    overlay.join("a", 0)
+    overlay.attach("a", ROOT)
+    assert overlay.core.stats.joins == {"ok": 0, "full": 0}
+    overlay.attach("a", ROOT, Stripe(1))
+    overlay.attach("a", ROOT, Stripe(1))
+    assert overlay.core.stats.joins == {"ok": 1, "full": 0}
+    overlay.join("b", 0)
+    overlay.lose("b", None, ROOT)
+    overlay.lose("b", None, ROOT)
+    overlay.join("c", 0)
+    for name in "abc":
+        overlay.told(name, Leave())
+    assert overlay.core.stats.joins == {"ok": 1, "full": 1}
+
+
+def test_who_finds_a_place_in_the_end_has_joined() -> None:
+    overlay = Overlay(repair_slots=0)
+    overlay.join("a", 0)
+    overlay.lose("a", None, ROOT)
+    overlay.attach("a", ROOT)
+    overlay.lose("a", ROOT, ROOT)
+    overlay.told("a", Leave())
+    assert overlay.core.stats.joins == {"ok": 1, "full": 0}
 
 
 def test_who_lost_its_parent_begins_at_the_server_proxy_and_asks_the_directory_then() -> None:
