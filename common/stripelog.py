@@ -27,8 +27,7 @@ class StripeLog:
 
     def __init__(self, *, max_bytes: int, max_age: float) -> None:
         """Keep at most `max_bytes` of frames and `max_age` seconds by capture time."""
-        self._max_bytes, self._max_age_us = max_bytes, int(max_age * 1e6)
-        self._max_frames = _ALWAYS_FRAMES + max_bytes // _SMALL_FRAME_BYTES
+        self.keep(max_bytes=max_bytes, max_age=max_age)
         self._seqs: list[int] = []
         self._captures: list[int] = []
         self._frames: list[bytes] = []
@@ -61,6 +60,11 @@ class StripeLog:
 
     def __len__(self) -> int:
         return len(self._seqs) - self._head
+
+    def keep(self, *, max_bytes: int, max_age: float) -> None:
+        """Keep so much from now on; what is too much goes with the next frames."""
+        self._max_bytes, self._max_age_us = max_bytes, int(max_age * 1e6)
+        self._max_frames = _ALWAYS_FRAMES + max_bytes // _SMALL_FRAME_BYTES
 
     def append(self, packets: Sequence[Packet], frames: Sequence[bytes]) -> Sequence[Packet]:
         """Add frames, given decoded and encoded; return the packets that were new."""

@@ -2,19 +2,17 @@
 
 import asyncio
 import logging
-import time
 
 from prometheus_client import CollectorRegistry
 
 from common.runtime.daemon import Stop, notify, opening
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
-from common.runtime.log import configure
 from common.runtime.tasks import Tasks
 from serverproxy.config import ServerConfig
 from serverproxy.metrics import ServerMetrics
-from serverproxy.net.channel import Channel
 from serverproxy.net.first import FirstMessage
+from serverproxy.net.served import ServedChannels
 from serverproxy.net.status import status
 from serverproxy.net.web import serve
 
@@ -28,12 +26,9 @@ class ServerProxy:
 
     def __init__(self, config: ServerConfig) -> None:
         """Prepare the channels; nothing is opened yet."""
-        instance_us = time.time_ns() // 1000
         self.tasks = Tasks()
-        self.channels = {
-            name: Channel(name, channel, self.tasks, instance_us=instance_us)
-            for name, channel in config.channels.items()
-        }
+        self._served = ServedChannels(config, self.tasks)
+        self.channels = self._served.by_name
         self._config = config
         self.overlay = self.http = ""
         """Addresses taken, once it listens."""
@@ -49,26 +44,16 @@ class ServerProxy:
                 http = await web.start(self._config.http)
             self.overlay, self.http = str(overlay), str(http)
             log.info("listening", extra={"overlay": self.overlay, "http": self.http})
-            for name, channel in self.channels.items():
-                log.info("open: anyone may read this channel", extra={"channel": name})
-                self.tasks.spawn(channel.source.run(), name=f"source {name}")
+            self._served.open()
             self.tasks.spawn(self._tick(), name="tick")
-            stop.on_reload(self._reload)
+            stop.on_reload(self._served.reload)
             notify("READY=1")
             await stop.wait()
         finally:
-            for channel in self.channels.values():
-                channel.control.close()
-                channel.feed.downlink.close("ended")
+            self._served.close()
             await self.tasks.close()
             await listener.close()
             await web.close()
-
-    def _reload(self) -> None:
-        """Take what can change while running: how much is logged. Raises ConfigError."""
-        config = self._config.reload()
-        configure(config.log_level, config.log_format)
-        log.info("reloaded: log level and format; all other keys change at the next start")
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -76,9 +61,7 @@ class ServerProxy:
         while True:
             await asyncio.sleep(TICK)
             now = loop.time()
-            for channel in self.channels.values():
-                channel.control.tick()
-                channel.feed.downlink.tick(now - last)
+            self._served.tick(now - last)
             last = now
 
     def _web(self) -> HttpServer:

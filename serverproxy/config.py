@@ -86,7 +86,7 @@ class ChannelConfig(Settings):
         str, AfterValidator(_source), Field(examples=["rtsp://camera/live"]), Key("source")
     ]
     """Where the stream comes from: rtsp://HOST[:PORT]/PATH, rtsps://… (over TLS), or testcard: for
-    a moving test picture with a tone, made in the process (testcard:?size=1280x720&fps=25, …)."""
+    a moving test picture with a tone, made in the process (testcard:?size=1280x720&rate=25, …)."""
     transport: Annotated[Literal["auto", "tcp", "udp"], Key("source")] = "auto"
     """How RTP comes from the source: tcp (in the RTSP connection), udp, or auto (tcp, then udp
     where the source refuses tcp)."""

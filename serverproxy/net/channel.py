@@ -1,23 +1,28 @@
 """One channel of the server proxy: source, feed and control links."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from common.ids import Stripe
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
+from serverproxy.core.events import SourceDescription, SourcePacket, SourceSink
 from serverproxy.core.membership import Membership
 from serverproxy.core.redirection import RedirectMembership
 from serverproxy.core.tree import Trees
 from serverproxy.net.control import Control
 from serverproxy.net.feed import ChannelFeed
-from serverproxy.net.source import SourceSettings, create
+from serverproxy.net.source import Source, SourceSettings, TestCard, create
+
+ENDS_WITHIN = 3.0
+"""Seconds that the source before has to end, before the one that follows it is pulled."""
 
 
 class Channel:
     """One channel: source, feed and control links."""
 
     def __init__(self, name: str, config: ChannelConfig, tasks: Tasks, *, instance_us: int) -> None:
-        """Prepare; `start` pulls the source."""
+        """Prepare; `open` pulls the source."""
         self.name = name
         self.feed = ChannelFeed(name, config, instance_us=instance_us)
         trees = Trees(
@@ -30,20 +35,61 @@ class Channel:
         kind = RedirectMembership if config.join == "redirect" else Membership
         membership = kind(trees, stripes=config.stripes, away_grace=config.repair_grace)
         self.control = Control(self.feed, membership, tasks, config, instance_us=instance_us)
+        self._tasks = tasks
+        self._gate, self.source = self.source_of(config)
+        self._pulling: asyncio.Task[None] | None = None
+        self._lost_before = 0
+
+    # --- opened, changed, closed
+
+    def open(self) -> None:
+        """Pull the source until `close`."""
+        self._pulling = self._tasks.spawn(self.source.run(), name=f"source {self.name}")
+
+    def source_of(self, config: ChannelConfig) -> "tuple[_Gate, Source | TestCard]":
+        """Make a source for this channel, to be pulled later. Raises ValueError with a sentence."""
+        gate = _Gate(self.feed)
         password = None if config.password is None else config.password.get_secret_value()
-        self.source = create(
-            SourceSettings(
-                url=config.source,
-                transport=config.transport,
-                username=config.username,
-                password=password,
-                ca=config.ca,
-                fingerprint=config.fingerprint,
-                timeout=config.source_timeout,
-            ),
-            self.feed,
-            channel=name,
+        settings = SourceSettings(
+            url=config.source,
+            transport=config.transport,
+            username=config.username,
+            password=password,
+            ca=config.ca,
+            fingerprint=config.fingerprint,
+            timeout=config.source_timeout,
         )
+        return gate, create(settings, gate, channel=self.name)
+
+    def pull(self, made: "tuple[_Gate, Source | TestCard]") -> None:
+        """Pull another source from now on: whoever watches sees it begin anew, and stays."""
+        before = self._pulling
+        self._lost_before = self.source_lost
+        self._gate.shut()
+        self._gate, self.source = made
+        self.feed.source_down("the source was changed")
+        self._pulling = self._tasks.spawn(self._follow(before), name=f"source {self.name}")
+
+    async def _follow(self, before: "asyncio.Task[None] | None") -> None:
+        """Let the source before hang up first: some serve one client at a time."""
+        source = self.source
+        if before is not None:
+            before.cancel()
+            await asyncio.wait({before}, timeout=ENDS_WITHIN)
+        await source.run()
+
+    def keep(self, config: ChannelConfig) -> None:
+        """Keep so much in the logs from now on."""
+        for own in self.feed.logs:
+            own.keep(max_bytes=config.log_bytes, max_age=config.log_time)
+
+    def close(self, sentence: str = "") -> None:
+        """End all links; with a sentence, say to whom watches that the channel is gone for good."""
+        if self._pulling is not None:
+            self._pulling.cancel()
+        self._gate.shut()
+        self.control.close(sentence)
+        self.feed.downlink.close("ended")
 
     # --- metrics.ChannelFigures
 
@@ -65,7 +111,7 @@ class Channel:
     @property
     def source_lost(self) -> int:
         """Packets that were lost before they came here."""
-        return sum(self.source.stats.lost_packets.values())
+        return self._lost_before + sum(self.source.stats.lost_packets.values())
 
     @property
     def sent_bytes(self) -> list[int]:
@@ -107,3 +153,26 @@ class Channel:
     def detached(self) -> Mapping[str, Sequence[int]]:
         """Children whose link was ended, by reason, per stripe."""
         return self.feed.downlink.stats.detached
+
+
+class _Gate:
+    """Passes on what a source delivers, until it is shut (`events.SourceSink`)."""
+
+    def __init__(self, sink: SourceSink) -> None:
+        self._sink: SourceSink | None = sink
+
+    def shut(self) -> None:
+        """Let nothing through any more: its source has been replaced."""
+        self._sink = None
+
+    def source_up(self, description: SourceDescription) -> None:
+        if self._sink is not None:
+            self._sink.source_up(description)
+
+    def source_packets(self, packets: Sequence[SourcePacket]) -> None:
+        if self._sink is not None:
+            self._sink.source_packets(packets)
+
+    def source_down(self, reason: str) -> None:
+        if self._sink is not None:
+            self._sink.source_down(reason)

@@ -13,6 +13,7 @@ from common.messages import (
     VERSION,
     Announce,
     Clock,
+    Closed,
     Join,
     Leave,
     Offer,
@@ -186,9 +187,11 @@ class Control:
             if now - link.heard > SILENT_AFTER and not held_up:
                 link.abort("silent")
 
-    def close(self) -> None:
-        """End all control links."""
+    def close(self, sentence: str = "") -> None:
+        """End all control links; with a sentence, say that the channel is gone for good."""
         for link in list(self._links.values()):
+            if sentence:
+                link.send(Closed(reason="unknown_channel", sentence=sentence))
             link.close("server proxy ends")
 
     def _parent_of(self, node: NodeId, stripe: Stripe) -> NodeId | None:

@@ -1,0 +1,153 @@
+"""The channels that are served: a reload opens, changes and closes them, each by itself.
+
+Rules
+-----
+1. What could fail is made first: a reload happens as a whole, or not at all.
+2. A channel that has not changed is not touched.
+3. A key whose change needs a restart keeps its value, and is named at each reload until then.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from common.errors import ConfigError
+from common.runtime.keys import EFFECTS, OnReload, changes
+from common.runtime.log import configure
+from common.runtime.tasks import Tasks
+from serverproxy.config import ChannelConfig, ServerConfig
+from serverproxy.net.channel import Channel
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CLOSED = "channel {name} was closed by the operator of the server proxy"
+
+
+class ServedChannels:
+    """All channels of the server proxy, and the configuration that they follow."""
+
+    def __init__(self, config: ServerConfig, tasks: Tasks) -> None:
+        """Prepare those of `config`; `open` pulls their sources."""
+        self.by_name: dict[str, Channel] = {}
+        """What is served now; others hold this mapping."""
+        self.config = config
+        """What is in force: keys that need a restart have the value of the start."""
+        self._tasks = tasks
+        instance_us = time.time_ns() // 1000
+        for name, channel in config.channels.items():
+            self.by_name[name] = Channel(name, channel, tasks, instance_us=instance_us)
+
+    def open(self) -> None:
+        """Pull all sources."""
+        for name, channel in self.by_name.items():
+            self._open(name, channel)
+
+    def tick(self, seconds: float) -> None:
+        """Do what is due; `seconds`: since last time."""
+        for channel in list(self.by_name.values()):
+            channel.control.tick()
+            channel.feed.downlink.tick(seconds)
+
+    def close(self) -> None:
+        """End all links: the process ends."""
+        for channel in self.by_name.values():
+            channel.close()
+
+    def reload(self) -> None:
+        """Read the configuration again and follow it. Raises ConfigError: nothing has changed."""
+        old, new = self.config, self.config.reload()
+        steps = list(self._steps(old.channels, new.channels))
+        kept: dict[str, object] = {}
+        by_effect: dict[OnReload, list[str]] = {}
+        for key, effect in changes(old, new):
+            if key == "channels":
+                continue
+            by_effect.setdefault(effect, []).append(key)
+            if effect == "restart":
+                kept[key] = getattr(old, key)
+        self.config = new.model_copy(update=kept)
+        if (old.log_level, old.log_format) != (new.log_level, new.log_format):
+            configure(new.log_level, new.log_format)
+        for effect, keys in by_effect.items():
+            level = logging.WARNING if effect == "restart" else logging.INFO
+            log.log(level, "reloaded: %s: %s", ", ".join(keys), EFFECTS[effect])
+        for step in steps:
+            step()
+        if not steps and not by_effect:
+            log.info("reloaded: nothing has changed")
+
+    def _steps(
+        self, old: Mapping[str, ChannelConfig], new: Mapping[str, ChannelConfig]
+    ) -> Iterator[Callable[[], None]]:
+        """Prepare what changes; yield what is left to do, and cannot fail."""
+        for name in old.keys() - new.keys():
+            yield partial(self._remove, name)
+        for name, config in new.items():
+            channel = self.by_name.get(name)
+            if channel is None or name not in old:
+                made = self._make(name, config)
+                yield partial(self._replace, name, made, "reloaded: this channel is new")
+            elif by_effect := _by_effect(old[name], config):
+                yield from self._change(name, channel, config, by_effect)
+
+    def _change(
+        self,
+        name: str,
+        channel: Channel,
+        config: ChannelConfig,
+        by_effect: Mapping[OnReload, Sequence[str]],
+    ) -> Iterator[Callable[[], None]]:
+        if "channel" in by_effect:
+            # What else has changed comes with it.
+            every = [key for keys in by_effect.values() for key in keys]
+            said = f"reloaded: {', '.join(every)}: {EFFECTS['channel']}"
+            yield partial(self._replace, name, self._make(name, config), said)
+            return
+        extra = {"channel": name}
+        for effect, keys in by_effect.items():
+            words = f"reloaded: {', '.join(keys)}: {EFFECTS[effect]}"
+            yield partial(log.info, words, extra=extra)
+        if "source" in by_effect:
+            yield partial(channel.pull, _making(name, partial(channel.source_of, config)))
+        yield partial(channel.keep, config)
+
+    def _make(self, name: str, config: ChannelConfig) -> Channel:
+        instance_us = time.time_ns() // 1000
+        make = partial(Channel, name, config, self._tasks, instance_us=instance_us)
+        return _making(name, make)
+
+    def _replace(self, name: str, channel: Channel, said: str) -> None:
+        """Serve this channel instead of the one before, if there is one: its nodes come back."""
+        if (before := self.by_name.get(name)) is not None:
+            before.close()
+        self.by_name[name] = channel
+        log.info("%s", said, extra={"channel": name})
+        self._open(name, channel)
+
+    def _remove(self, name: str) -> None:
+        if (channel := self.by_name.pop(name, None)) is not None:
+            log.info("reloaded: this channel is closed", extra={"channel": name})
+            channel.close(CLOSED.format(name=name))
+
+    def _open(self, name: str, channel: Channel) -> None:
+        log.info("open: anyone may read this channel", extra={"channel": name})
+        channel.open()
+
+
+def _by_effect(old: ChannelConfig, new: ChannelConfig) -> dict[OnReload, list[str]]:
+    found: dict[OnReload, list[str]] = {}
+    for key, effect in changes(old, new):
+        found.setdefault(effect, []).append(key)
+    return found
+
+
+def _making(name: str, make: Callable[[], T]) -> T:
+    """Make a part of a channel; what is wrong with its keys is a fault of the configuration."""
+    try:
+        return make()
+    except ValueError as error:
+        raise ConfigError([f"channels.{name}: {error}"]) from error
