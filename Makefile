@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 FAST := tests/unit tests/property tests/scenarios tests/sim
 TYPED := common serverproxy clientproxy tests scripts/docs.py scripts/demo $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
 
-.PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov bench demo docs lock clean
+.PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov mutations bench demo docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -59,6 +59,9 @@ cov: setup ## Coverage of the fast tests and the integration tests
 	@$(BIN)/coverage run -m pytest -q $(FAST) $(wildcard tests/integration)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+mutations: setup ## Take each rule of what is done about failures out: some test has to notice
+	@$(BIN)/python -m tests.mutations
 
 bench: setup ## Measure what docs/performance.md quotes
 	@$(BIN)/python -m bench

@@ -6,7 +6,7 @@ from common.ids import ROOT, NodeId
 from serverproxy.core.tree import TreeError, Trees
 from tests.support.built_trees import S0, S1, one_tree, two_trees
 
-A, B, C, D, E, F, G = (NodeId(name) for name in "abcdefg")
+A, B, C, D, E, F, G, H = (NodeId(name) for name in "abcdefgh")
 
 
 def settle(trees: Trees) -> dict[NodeId, NodeId | None]:
@@ -65,6 +65,19 @@ def test_the_least_burdened_is_taken() -> None:
     trees.attach(G, S0, B)
     assert trees.standby(G, S0) == ({C, D} - {taken}).pop()
     assert (trees.burden(taken or ROOT), trees.burden(ROOT)) == (1, 3)
+
+
+def test_the_least_burdened_is_taken_whoever_was_taken_before() -> None:
+    """C has been waiting longer to be taken again than D, but stands by for H."""
+    trees = one_tree((A, ROOT, 4), (B, A, 3), (C, A, 3), (D, A, 3), (E, B, 3), (F, B, 3))
+    for node, parent in ((G, C), (H, D)):
+        trees.add(node, slots=3, hard_limit=False)
+        trees.attach(node, S0, parent)
+    trees.hold_standby(H, S0, C)
+    trees.hold_standby(G, S0, D)
+    trees.hold_standby(G, S0, None)
+    assert (trees.burden(B), trees.burden(C), trees.burden(D)) == (0, 1, 0)
+    assert trees.standby(F, S0) == D
 
 
 def test_somebody_with_a_free_slot_comes_before_somebody_who_is_full() -> None:
