@@ -6,10 +6,11 @@ server's own requests, and telling of a lost connection.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from aiortsp.rtsp.auth import Auth
@@ -41,6 +42,21 @@ def header(message: RTSPRequest | RTSPResponse, name: str) -> str:
 def _cancellations() -> int:
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
+
+
+@contextlib.contextmanager
+def _cancellation_wins() -> Iterator[None]:
+    """Raise CancelledError at the end where the task was cancelled meanwhile, whatever came of it.
+
+    aiortsp waits by `asyncio.wait_for`, which before Python 3.12 returns the result or raises the
+    error, and forgets the cancellation, if both come at the same turn of the loop.
+    """
+    before = _cancellations()
+    try:
+        yield
+    finally:
+        if _cancellations() > before:
+            raise asyncio.CancelledError
 
 
 class _Authorization(Auth):
@@ -91,22 +107,13 @@ class SourceConnection(RTSPConnection):
 
     async def connect(self) -> None:
         """Connect, as `prepare` does; a cancellation is never swallowed."""
-        before = _cancellations()
-        await self.prepare()
-        if _cancellations() > before:
-            raise asyncio.CancelledError
+        with _cancellation_wins():
+            await self.prepare()
 
     async def request(self, method: str, url: str, headers: dict[str, str]) -> RTSPResponse:
-        """Send a request, as `send_request` does; a cancellation is never swallowed.
-
-        aiortsp waits by `asyncio.wait_for`, which before Python 3.12 returns the result, and
-        forgets the cancellation, if both come at the same turn of the loop.
-        """
-        before = _cancellations()
-        response = await self.send_request(method, url, headers)
-        if _cancellations() > before:
-            raise asyncio.CancelledError
-        return response
+        """Send a request, as `send_request` does; a cancellation is never swallowed."""
+        with _cancellation_wins():
+            return await self.send_request(method, url, headers)
 
     def verify(self, fingerprint: str | None) -> None:
         """Check the certificate's fingerprint, if one is asked for; raises SourceError."""
