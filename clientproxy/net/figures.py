@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from clientproxy.core.verdict import Condition, StripeCondition, judge
 from clientproxy.net.feed import DELAY_BUCKETS
 from clientproxy.net.node import Node
+from clientproxy.net.stripes import Stripes
+from common.ids import Stripe
 
 
 class Figures:
@@ -108,18 +111,44 @@ class Figures:
             "players": self.players,
             "head": node.feed.head,
             "waiting": node.feed.reorder_depth,
+            "verdict": judge(self._condition()),
         }
         if self._stripes is None:
             return known
         uplink, children = self._stripes.uplink, self._stripes.downlink.children
         return known | {
             "node": self._stripes.offer.node,
+            "addresses": self._stripes.offer.addresses,
             "serve": self._stripes.serve,
             "slots": children.slots,
             "parents": [uplink.search.parent(stripe) for stripe in self._stripes.stripes],
             "standbys": [uplink.search.standbys.held(stripe) for stripe in self._stripes.stripes],
             "rtt": [uplink.rtt(stripe) for stripe in self._stripes.stripes],
+            "behind": [uplink.behind(stripe) for stripe in self._stripes.stripes],
             "children": [
                 [child.node for child in children.of(stripe)] for stripe in self._stripes.stripes
             ],
         }
+
+    def _condition(self) -> Condition:
+        node, stripes = self._node, self._stripes
+        if stripes is None:
+            return Condition(server=str(node.server), control_up=False, trouble=node.trouble)
+        return Condition(
+            server=str(node.server),
+            control_up=node.control_up,
+            source_up=node.source_up,
+            downlink_slow=stripes.uplink.watch.downlink_slow,
+            reachable=bool(stripes.offer.addresses),
+            stripes=[_stripe_condition(stripes, stripe) for stripe in stripes.stripes],
+        )
+
+
+def _stripe_condition(stripes: Stripes, stripe: Stripe) -> StripeCondition:
+    parent = stripes.uplink.search.parent(stripe)
+    link = None if parent is None else stripes.uplink.links.get(stripe, parent)
+    if link is None:
+        return StripeCondition(parent=parent)
+    return StripeCondition(
+        parent=parent, behind=link.lag.seconds, silent=link.silent, slow=link.slow
+    )

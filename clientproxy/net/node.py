@@ -149,6 +149,16 @@ class Node:
         return self._control.up and self.stripes is not None and self.stripes.attached
 
     @property
+    def control_up(self) -> bool:
+        """The server proxy has made an offer on the present control link."""
+        return self._control.up
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the channel cannot be had, as a player is told."""
+        return None if self._error is None else self._error.why
+
+    @property
     def control_bytes(self) -> int:
         """Bytes of control messages sent."""
         return self._control.control_bytes

@@ -1,0 +1,62 @@
+"""Is it me or my parent: the first rule that applies is the verdict."""
+
+from dataclasses import replace
+
+import pytest
+
+from clientproxy.core.verdict import Condition, StripeCondition, judge
+
+WELL = Condition(
+    server="studio:7854",
+    control_up=True,
+    stripes=[StripeCondition(parent="root"), StripeCondition(parent="n2-k3xz")],
+)
+
+
+def stripes(one: StripeCondition) -> list[StripeCondition]:
+    return [WELL.stripes[0], one]
+
+
+@pytest.mark.parametrize(
+    ("condition", "blame", "words"),
+    [
+        (WELL, "nobody", "All is well: every stripe comes in time."),
+        (replace(WELL, reachable=False), "nobody", "no other node can reach this machine"),
+        (replace(WELL, downlink_slow=True), "me", "this machine's own network"),
+        (replace(WELL, control_up=False), "server", "studio:7854 does not answer; what the par"),
+        (replace(WELL, source_up=False), "source", "The source is down"),
+        (replace(WELL, stripes=stripes(StripeCondition(parent=None))), "parent", "for stripe 1"),
+        (
+            replace(WELL, stripes=stripes(StripeCondition(parent="n2-k3xz", silent=True))),
+            "parent",
+            "It is n2-k3xz: it has fallen silent in stripe 1",
+        ),
+        (
+            replace(WELL, stripes=stripes(StripeCondition(parent="n2-k3xz", behind=0.5))),
+            "parent",
+            "stripe 1 comes 0.5 s late",
+        ),
+        (
+            replace(WELL, stripes=stripes(StripeCondition(parent="root", slow=True))),
+            "parent",
+            "It is the server proxy:",
+        ),
+        (replace(WELL, stripes=()), "server", "Waiting for the server proxy at studio:7854."),
+        (replace(WELL, stripes=(), trouble="it is full"), "server", "it is full"),
+    ],
+)
+def test_a_verdict_names_who_is_to_blame(condition: Condition, blame: str, words: str) -> None:
+    verdict = judge(condition)
+    assert verdict.blame == blame
+    assert words in verdict.sentence
+
+
+def test_a_little_late_is_no_fault() -> None:
+    late = replace(WELL, stripes=stripes(StripeCondition(parent="n2-k3xz", behind=0.29)))
+    assert judge(late).blame == "nobody"
+
+
+def test_the_own_network_comes_before_all_that_may_follow_from_it() -> None:
+    slow = StripeCondition(parent="n2-k3xz", behind=2.0, slow=True, silent=True)
+    both = replace(WELL, downlink_slow=True, control_up=False, stripes=stripes(slow))
+    assert judge(both).blame == "me"
