@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from common.runtime.daemon import Stop, notify, opening
+from common.runtime.daemon import Stop, opening
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
+from common.runtime.notify import keep_informed
 from common.runtime.tasks import Tasks
 from serverproxy.config import ServerConfig
 from serverproxy.metrics import ServerMetrics
 from serverproxy.net.first import FirstMessage
 from serverproxy.net.served import ServedChannels
 from serverproxy.net.status import status
+from serverproxy.net.summary import summary
 from serverproxy.net.web import serve
 
 log = logging.getLogger(__name__)
@@ -47,7 +50,8 @@ class ServerProxy:
             self._served.open()
             self.tasks.spawn(self._tick(), name="tick")
             stop.on_reload(self._served.reload)
-            notify("READY=1")
+            sentence = partial(summary, self.channels)
+            self.tasks.spawn(keep_informed(sentence), name="service manager")
             await stop.wait()
         finally:
             self._served.close()

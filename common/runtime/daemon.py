@@ -14,7 +14,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -22,6 +21,7 @@ from types import FrameType, TracebackType
 
 from common.errors import ProxyError
 from common.ids import Address
+from common.runtime.notify import notify, reloading, status
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,12 @@ class Stop:
         self._reload.append(callback)
 
     def reload(self) -> None:
-        """Do what SIGHUP does."""
+        """Do what SIGHUP does; before anything can be reloaded, nothing."""
+        if self._reload:
+            with reloading():
+                self._call_all()
+
+    def _call_all(self) -> None:
         for callback in self._reload:
             try:
                 callback()
@@ -124,6 +129,7 @@ async def _supervise(main: Callable[[Stop], Coroutine[object, object, None]]) ->
         await main(stop)
     except (ProxyError, OSError) as error:
         log.error("%s", str(error) or type(error).__name__)  # noqa: TRY400 - no bug, no traceback
+        notify(status(str(error)))
         return FAILED
     except Exception:
         log.exception("the daemon failed")
@@ -165,7 +171,7 @@ def _take_signals(stop: Stop, loop: asyncio.AbstractEventLoop) -> None:
 
 def _begin_end(stop: Stop, signal_name: str) -> None:
     log.info("%s: ending", signal_name)
-    notify("STOPPING=1")
+    notify("STOPPING=1", status(f"{signal_name}: ending"))
     stop.set()
 
 
@@ -201,14 +207,3 @@ def _log_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, object]
 
 def _log_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     log.critical("the daemon failed", exc_info=(kind, error, trace))
-
-
-def notify(state: str) -> None:
-    """Tell systemd (`READY=1`, `STOPPING=1`; sd_notify(3)) where it has started this process."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
-        with contextlib.suppress(OSError):
-            sock.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)

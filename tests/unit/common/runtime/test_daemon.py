@@ -15,7 +15,7 @@ import pytest
 
 from common.errors import ConfigError, ProxyError
 from common.ids import Address
-from common.runtime.daemon import GRACE, PortError, Stop, notify, opening
+from common.runtime.daemon import GRACE, PortError, Stop, opening
 
 ROOT = Path(__file__).parents[4]
 
@@ -244,43 +244,6 @@ async def main(stop):
         "nothing reloaded: y (line 2): is wrong",
         "SIGTERM: ending",
     ]
-
-
-def test_systemd_is_told_of_the_end(start: Start, tmp_path: Path) -> None:
-    path = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(str(path))
-        systemd.settimeout(60)
-        daemon = start(WAITS, NOTIFY_SOCKET=str(path))
-        daemon.heard("up")
-        daemon.send(signal.SIGTERM)
-        assert systemd.recv(100) == b"STOPPING=1"
-        assert daemon.wait()[0] == 0
-
-
-def test_notify_reaches_a_path_and_an_abstract_socket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    abstract = f"stripecast-test-{os.getpid()}"
-    for bound, given in (
-        (str(tmp_path / "n"), str(tmp_path / "n")),
-        (f"\0{abstract}", f"@{abstract}"),
-    ):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-            systemd.bind(bound)
-            systemd.settimeout(60)
-            monkeypatch.setenv("NOTIFY_SOCKET", given)
-            notify("READY=1")
-            assert systemd.recv(100) == b"READY=1"
-
-
-def test_notify_without_systemd_does_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    notify("READY=1")
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
-    notify("READY=1")
 
 
 async def test_stop_is_set_once_and_for_all() -> None:
