@@ -11,9 +11,9 @@ from clientproxy.net.figures import Figures
 from clientproxy.net.rtsp_server import RtspServer
 from clientproxy.net.summary import summary
 from common.runtime.daemon import Stop, opening
-from common.runtime.files import load
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
+from common.runtime.log import configure
 from common.runtime.notify import keep_informed
 from common.runtime.tasks import Tasks
 
@@ -33,8 +33,6 @@ class ClientProxy:
         registry = CollectorRegistry()
         registry.register(ClientMetrics(self._figures))
         self._http = HttpServer(registry=registry, status=self._status, ready=self._ready)
-        self._http.serve_files(load("common", "clientproxy"))
-        self._http.serve_events(lambda _: self._status())
         self._ports: dict[str, str] = {}
 
     async def run(self, stop: Stop) -> None:
@@ -50,9 +48,11 @@ class ClientProxy:
             self._ports = {"overlay": str(overlay), "rtsp": str(rtsp), "http": str(http)}
             log.info("listening", extra=self._ports)
             self._channels.overlay = overlay
-            self._channels.join_all()
+            for channel in config.join:
+                assert config.server is not None
+                self._channels.join(channel, config.server)
             self._tasks.spawn(self._channels.run(), name="linger")
-            stop.on_reload(self._channels.reload)
+            stop.on_reload(self._reload)
             self._tasks.spawn(keep_informed(self._summary), name="service manager")
             await stop.wait()
         finally:
@@ -62,8 +62,14 @@ class ClientProxy:
             await self._listener.close()
             await self._http.close()
 
+    def _reload(self) -> None:
+        """Take what can change while running: how much is logged. Raises ConfigError."""
+        config = self._config.reload()
+        configure(config.log_level, config.log_format)
+        log.info("reloaded: log level and format; all other keys change at the next start")
+
     def _summary(self) -> str:
-        return summary(self._channels.nodes.values(), self._channels.config.join)
+        return summary(self._channels.nodes.values(), self._config.join)
 
     def _figures(self) -> list[Figures]:
         return [Figures(node) for node in self._channels.nodes.values()]
@@ -71,17 +77,16 @@ class ClientProxy:
     def _status(self) -> dict[str, object]:
         return {
             "daemon": "clientproxy",
-            "server": None if self._config.server is None else str(self._config.server),
             **self._ports,
             "channels": [figures.detail() for figures in self._figures()],
         }
 
     def _ready(self) -> tuple[bool, str]:
-        config = self._channels.config
-        missing = set(config.join) - {
+        wanted = set(self._config.join)
+        missing = wanted - {
             node.channel
             for node in self._channels.nodes.values()
-            if node.server == config.server and node.joined
+            if node.server == self._config.server and node.joined
         }
         return not missing, f"not joined yet: {', '.join(sorted(missing))}"
 
