@@ -11,6 +11,7 @@ from clientproxy.net.figures import Figures
 from clientproxy.net.rtsp_server import RtspServer
 from clientproxy.net.summary import summary
 from common.runtime.daemon import Stop, opening
+from common.runtime.files import load
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
 from common.runtime.log import configure
@@ -33,6 +34,8 @@ class ClientProxy:
         registry = CollectorRegistry()
         registry.register(ClientMetrics(self._figures))
         self._http = HttpServer(registry=registry, status=self._status, ready=self._ready)
+        self._http.serve_files(load("common", "clientproxy"))
+        self._http.serve_events(lambda _: self._status())
         self._ports: dict[str, str] = {}
 
     async def run(self, stop: Stop) -> None:
@@ -77,6 +80,7 @@ class ClientProxy:
     def _status(self) -> dict[str, object]:
         return {
             "daemon": "clientproxy",
+            "server": None if self._config.server is None else str(self._config.server),
             **self._ports,
             "channels": [figures.detail() for figures in self._figures()],
         }
