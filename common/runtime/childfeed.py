@@ -218,7 +218,7 @@ class ChildFeed:
             self._skip()
         wrote = 0
         while wrote < most and not self.link.paused and not self.link.closed:
-            data, self.cursor, count = self._log.read(self.cursor, most)
+            data, self.cursor, count = self._log.read(self.cursor, most - wrote)
             if not data:
                 self.live = True
                 break

@@ -44,8 +44,11 @@ def _try(rules: list[Rule], jobs: int) -> list[Outcome] | None:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         copies: SimpleQueue[Copy] = SimpleQueue()
         for number in range(jobs):
-            copies.put(copy := Copy(Path(folder) / str(number)))
-        if (said := copy.baseline(rules)) is not None:
+            copies.put(Copy(Path(folder) / str(number)))
+        first = copies.get()
+        said = first.baseline(rules)
+        copies.put(first)
+        if said is not None:
             print(f"the tests fail as the tree is:\n{said}", file=sys.stderr)
             return None
 
