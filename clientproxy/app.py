@@ -14,7 +14,6 @@ from common.runtime.daemon import Stop, opening
 from common.runtime.files import load
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
-from common.runtime.log import configure
 from common.runtime.notify import keep_informed
 from common.runtime.tasks import Tasks
 
@@ -51,11 +50,9 @@ class ClientProxy:
             self._ports = {"overlay": str(overlay), "rtsp": str(rtsp), "http": str(http)}
             log.info("listening", extra=self._ports)
             self._channels.overlay = overlay
-            for channel in config.join:
-                assert config.server is not None
-                self._channels.join(channel, config.server)
+            self._channels.join_all()
             self._tasks.spawn(self._channels.run(), name="linger")
-            stop.on_reload(self._reload)
+            stop.on_reload(self._channels.reload)
             self._tasks.spawn(keep_informed(self._summary), name="service manager")
             await stop.wait()
         finally:
@@ -65,14 +62,8 @@ class ClientProxy:
             await self._listener.close()
             await self._http.close()
 
-    def _reload(self) -> None:
-        """Take what can change while running: how much is logged. Raises ConfigError."""
-        config = self._config.reload()
-        configure(config.log_level, config.log_format)
-        log.info("reloaded: log level and format; all other keys change at the next start")
-
     def _summary(self) -> str:
-        return summary(self._channels.nodes.values(), self._config.join)
+        return summary(self._channels.nodes.values(), self._channels.config.join)
 
     def _figures(self) -> list[Figures]:
         return [Figures(node) for node in self._channels.nodes.values()]
@@ -86,11 +77,11 @@ class ClientProxy:
         }
 
     def _ready(self) -> tuple[bool, str]:
-        wanted = set(self._config.join)
-        missing = wanted - {
+        config = self._channels.config
+        missing = set(config.join) - {
             node.channel
             for node in self._channels.nodes.values()
-            if node.server == self._config.server and node.joined
+            if node.server == config.server and node.joined
         }
         return not missing, f"not joined yet: {', '.join(sorted(missing))}"
 

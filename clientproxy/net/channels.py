@@ -14,7 +14,9 @@ from common.codec import decode_first
 from common.errors import BadMessageError
 from common.ids import Address
 from common.messages import VERSION, Attach, Hello, HelloReply, Probe
+from common.runtime.keys import LOG_KEYS, follow, tell
 from common.runtime.link import Idle, Link
+from common.runtime.log import configure
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,8 @@ class JoinedChannels:
         self.nodes: dict[tuple[str, Address], Node] = {}
         self.overlay = Address("", 0)
         """Where other nodes come to: to be set before the first join."""
-        self._config = config
+        self.config = config
+        """What is in force: keys that need a restart have the value of the start."""
         self._leave_at: dict[Node, float] = {}
         self._opening: dict[Node, int] = {}
         self._leaving: set[Node] = set()
@@ -45,18 +48,39 @@ class JoinedChannels:
                     NO_ROOM, f"{MAX_CHANNELS} channels are joined already"
                 )
             tasks = Tasks()
-            node = Node(channel, server, self._config, self.overlay, tasks)
+            node = Node(channel, server, self.config, self.overlay, tasks)
             self.nodes[channel, server] = node
             tasks.spawn(node.run(), name=f"node {channel}")
         return node
+
+    def join_all(self) -> None:
+        """Join the channels that are to be joined without waiting for a player."""
+        for channel in self.config.join:
+            if self.config.server is not None:
+                self.join(channel, self.config.server)
+
+    def reload(self) -> None:
+        """Read the configuration again and follow it. Raises ConfigError: nothing has changed."""
+        self.config, by_effect = follow(self.config, self.config.reload())
+        if LOG_KEYS.intersection(by_effect.get("now", ())):
+            configure(self.config.log_level, self.config.log_format)
+        tell(by_effect)
+        if not by_effect:
+            log.info("reloaded: nothing has changed")
+        for node in self.nodes.values():
+            node.follow(self.config)
+        try:
+            self.join_all()
+        except ChannelUnavailableError as error:
+            log.warning("not all channels of join are joined: %s", error.why)
 
     async def open(self, channel: str, server: str | None) -> MergedFeed:
         """Conform to events.Channels."""
         node = self.join(channel, self._server(server))
         self._opening[node] = self._opening.get(node, 0) + 1
-        linger = self._config.linger
+        linger = self.config.linger
         try:
-            return await node.ready(self._config.join_timeout)
+            return await node.ready(self.config.join_timeout)
         except ChannelUnavailableError as error:
             if node.stripes is None or error.status == NO_ROOM:
                 linger = 0.0
@@ -68,16 +92,16 @@ class JoinedChannels:
 
     def _server(self, text: str | None) -> Address:
         if text is None:
-            if self._config.server is None:
+            if self.config.server is None:
                 raise ChannelUnavailableError(
                     404, "no server proxy is configured: open rtsp://localhost/SERVER:7854/CHANNEL"
                 )
-            return self._config.server
+            return self.config.server
         try:
             server = Address.parse(text.lower(), 7854)
         except ValueError as error:
             raise ChannelUnavailableError(404, str(error)) from None
-        if not self._config.allows(server):
+        if not self.config.allows(server):
             raise ChannelUnavailableError(404, f"{server} is not among allow_servers")
         return server
 
@@ -87,10 +111,10 @@ class JoinedChannels:
             await asyncio.sleep(0.5)
             now = asyncio.get_running_loop().time()
             for (channel, server), node in list(self.nodes.items()):
-                pinned = server == self._config.server and channel in self._config.join
+                pinned = server == self.config.server and channel in self.config.join
                 if pinned or node.feed.viewers or self._opening.get(node):
-                    self._leave_at[node] = now + self._config.linger
-                elif now >= self._leave_at.setdefault(node, now + self._config.linger):
+                    self._leave_at[node] = now + self.config.linger
+                elif now >= self._leave_at.setdefault(node, now + self.config.linger):
                     log.info("nobody watches: leaving", extra={"channel": channel})
                     await self._leave(channel, server)
 

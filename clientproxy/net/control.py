@@ -137,6 +137,11 @@ class ControlLink(Idle):
         if self._link is not None:
             self._link.close("left")
 
+    def anew(self) -> None:
+        """Make the link again, so that Rejoin says what has changed; the stream goes on."""
+        if self._link is not None:
+            self._link.close("the configuration has changed")
+
     def tick(self, now: float) -> None:
         """Give up a silent link."""
         if self._link is not None and now - self._link.heard > SILENT_AFTER:

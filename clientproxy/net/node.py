@@ -171,6 +171,14 @@ class Node:
             await self.stripes.close(reason)
         self.feed.end(reason)
 
+    def follow(self, config: ClientConfig) -> None:
+        """Take another configuration: the server proxy is told what it has to know."""
+        told = ("advertise", "max_children")
+        anew = any(getattr(self._config, key) != getattr(config, key) for key in told)
+        self._config = config
+        if anew:
+            self._control.anew()
+
     # --- Member
 
     def join_request(self) -> Join | Rejoin:

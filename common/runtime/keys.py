@@ -1,8 +1,9 @@
 """What a key of the configuration means besides its type, and what a reload makes of it."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
@@ -10,8 +11,14 @@ from pydantic_core import CoreSchema
 
 from common.runtime.config import Settings
 
+log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Settings)
+
 OnReload: TypeAlias = Literal["now", "new", "source", "channel", "restart"]
 """When a changed key counts after SIGHUP, from the least to the most that it costs."""
+
+LOG_KEYS = frozenset({"log_level", "log_format"})
 
 EFFECTS: dict[OnReload, str] = {
     "now": "counts at once",
@@ -39,11 +46,16 @@ class Key:
         return {**schema, **unit, "x-on-reload": self.on_reload}
 
 
-class Change(NamedTuple):
-    """A key whose value another configuration has otherwise."""
+ByEffect: TypeAlias = dict[OnReload, list[str]]
+"""Keys that have changed, by what that does, in the order of the model."""
 
-    key: str
-    on_reload: OnReload
+
+class Followed(NamedTuple, Generic[M]):
+    """What comes of another configuration while the daemon runs."""
+
+    config: M
+    """What is in force from now on: keys that need a restart keep their value."""
+    by_effect: ByEffect
 
 
 def key_of(field: FieldInfo) -> Key:
@@ -51,8 +63,28 @@ def key_of(field: FieldInfo) -> Key:
     return next((one for one in field.metadata if isinstance(one, Key)), Key("restart"))
 
 
-def changes(old: Settings, new: Settings) -> Iterator[Change]:
-    """Yield the keys in which two models of one kind differ, in the order of the model."""
+def changes(old: Settings, new: Settings) -> ByEffect:
+    """Return the keys in which two models of one kind differ."""
+    found: ByEffect = {}
     for name, field in type(old).model_fields.items():
         if getattr(old, name) != getattr(new, name):
-            yield Change(name, key_of(field).on_reload)
+            found.setdefault(key_of(field).on_reload, []).append(name)
+    return found
+
+
+def follow(old: M, new: M, *, apart: Sequence[str] = ()) -> Followed[M]:
+    """Take another configuration. Keys that are `apart` are told by the caller itself."""
+    by_effect = {
+        effect: rest
+        for effect, keys in changes(old, new).items()
+        if (rest := [key for key in keys if key not in apart])
+    }
+    kept = {key: getattr(old, key) for key in by_effect.get("restart", ())}
+    return Followed(new.model_copy(update=kept), by_effect)
+
+
+def tell(by_effect: Mapping[OnReload, Sequence[str]], **fields: str) -> None:
+    """Log what a reload has done, a line for each effect, with these fields."""
+    for effect, keys in by_effect.items():
+        level = logging.WARNING if effect == "restart" else logging.INFO
+        log.log(level, "reloaded: %s: %s", ", ".join(keys), EFFECTS[effect], extra=fields)

@@ -9,12 +9,12 @@ Rules
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
 from common.errors import ConfigError
-from common.runtime.keys import EFFECTS, OnReload, changes
+from common.runtime.keys import LOG_KEYS, ByEffect, changes, follow, tell
 from common.runtime.log import configure
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig, ServerConfig
@@ -61,20 +61,10 @@ class ServedChannels:
         """Read the configuration again and follow it. Raises ConfigError: nothing has changed."""
         old, new = self.config, self.config.reload()
         steps = list(self._steps(old.channels, new.channels))
-        kept: dict[str, object] = {}
-        by_effect: dict[OnReload, list[str]] = {}
-        for key, effect in changes(old, new):
-            if key == "channels":
-                continue
-            by_effect.setdefault(effect, []).append(key)
-            if effect == "restart":
-                kept[key] = getattr(old, key)
-        self.config = new.model_copy(update=kept)
-        if (old.log_level, old.log_format) != (new.log_level, new.log_format):
+        self.config, by_effect = follow(old, new, apart=("channels",))
+        if LOG_KEYS.intersection(by_effect.get("now", ())):
             configure(new.log_level, new.log_format)
-        for effect, keys in by_effect.items():
-            level = logging.WARNING if effect == "restart" else logging.INFO
-            log.log(level, "reloaded: %s: %s", ", ".join(keys), EFFECTS[effect])
+        tell(by_effect)
         for step in steps:
             step()
         if not steps and not by_effect:
@@ -89,9 +79,9 @@ class ServedChannels:
         for name, config in new.items():
             channel = self.by_name.get(name)
             if channel is None or name not in old:
-                made = self._make(name, config)
-                yield partial(self._replace, name, made, "reloaded: this channel is new")
-            elif by_effect := _by_effect(old[name], config):
+                yield partial(log.info, "reloaded: this channel is new", extra={"channel": name})
+                yield partial(self._replace, name, self._make(name, config))
+            elif by_effect := changes(old[name], config):
                 yield from self._change(name, channel, config, by_effect)
 
     def _change(
@@ -99,18 +89,15 @@ class ServedChannels:
         name: str,
         channel: Channel,
         config: ChannelConfig,
-        by_effect: Mapping[OnReload, Sequence[str]],
+        by_effect: ByEffect,
     ) -> Iterator[Callable[[], None]]:
         if "channel" in by_effect:
             # What else has changed comes with it.
             every = [key for keys in by_effect.values() for key in keys]
-            said = f"reloaded: {', '.join(every)}: {EFFECTS['channel']}"
-            yield partial(self._replace, name, self._make(name, config), said)
+            yield partial(tell, {"channel": every}, channel=name)
+            yield partial(self._replace, name, self._make(name, config))
             return
-        extra = {"channel": name}
-        for effect, keys in by_effect.items():
-            words = f"reloaded: {', '.join(keys)}: {EFFECTS[effect]}"
-            yield partial(log.info, words, extra=extra)
+        yield partial(tell, by_effect, channel=name)
         if "source" in by_effect:
             yield partial(channel.pull, _making(name, partial(channel.source_of, config)))
         yield partial(channel.keep, config)
@@ -120,12 +107,11 @@ class ServedChannels:
         make = partial(Channel, name, config, self._tasks, instance_us=instance_us)
         return _making(name, make)
 
-    def _replace(self, name: str, channel: Channel, said: str) -> None:
+    def _replace(self, name: str, channel: Channel) -> None:
         """Serve this channel instead of the one before, if there is one: its nodes come back."""
         if (before := self.by_name.get(name)) is not None:
             before.close()
         self.by_name[name] = channel
-        log.info("%s", said, extra={"channel": name})
         self._open(name, channel)
 
     def _remove(self, name: str) -> None:
@@ -136,13 +122,6 @@ class ServedChannels:
     def _open(self, name: str, channel: Channel) -> None:
         log.info("open: anyone may read this channel", extra={"channel": name})
         channel.open()
-
-
-def _by_effect(old: ChannelConfig, new: ChannelConfig) -> dict[OnReload, list[str]]:
-    found: dict[OnReload, list[str]] = {}
-    for key, effect in changes(old, new):
-        found.setdefault(effect, []).append(key)
-    return found
 
 
 def _making(name: str, make: Callable[[], T]) -> T:

@@ -22,7 +22,6 @@ SOURCE = 'source: "testcard:?size=160x90&rate=10"'
 OTHER = 'source: "testcard:?size=176x144&rate=10"'
 FLAGS = ("config", "channel", "listen", "http", "log_level", "log_format")
 PORTS = ("listen: 127.0.0.1:0", "http: 127.0.0.1:0")
-OF_THE_RELOAD = "serverproxy.net.served"
 
 Seconds = Callable[[float], float]
 
@@ -107,7 +106,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     lines = [
         " ".join(filter(None, (getattr(record, "channel", ""), record.getMessage())))
         for record in caplog.records
-        if record.name == OF_THE_RELOAD and "reloaded" in record.getMessage()
+        if record.getMessage().startswith("reloaded")
     ]
     caplog.clear()
     return lines
