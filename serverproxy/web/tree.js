@@ -122,6 +122,7 @@ export class Tree {
     drawn.from = isNew || still ? { x: node.x, y: node.y } : { ...drawn.at };
     drawn.to = node;
     drawn.parent = node.parent;
+    drawn.line.dataset.parent = node.parent ?? "";
     return moved;
   }
 
@@ -129,6 +130,7 @@ export class Tree {
     const dot = svg("g");
     dot.append(svg("circle"));
     const line = svg("path");
+    dot.dataset.node = line.dataset.node = node.id;
     const drawn = { dot, line, circle: dot.firstChild, at: { x: node.x, y: node.y }, to: {} };
     this.dots.append(dot);
     this.edges.append(line);

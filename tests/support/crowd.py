@@ -1,14 +1,22 @@
 """A channel of the real server proxy with as many nodes as wanted, and no socket: for its pages."""
 
-from collections.abc import Callable
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from random import Random
+
+from prometheus_client import CollectorRegistry
 
 from common.fields import Candidate
-from common.ids import NodeId, Stripe
+from common.ids import Address, NodeId, Stripe
 from common.messages import AttachedReport, Redirect, Report
+from common.runtime.http import HttpServer
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
 from serverproxy.core.members import Command, Joined, MakeOffer, Send, Told
 from serverproxy.net.channel import Channel
+from serverproxy.net.status import status
+from serverproxy.net.web import serve
 
 INSTANCE_US = 1_790_000_000_000_000
 ROUNDS = 50
@@ -107,3 +115,33 @@ class Crowd:
     def _attach(self, node: NodeId, stripe: Stripe, parent: Candidate) -> None:
         report = AttachedReport(stripe=stripe, parent=parent.node, first=0)
         self.channel.control.handle(Told(node, report))
+
+
+async def serve_crowd(names: Mapping[str, int]) -> None:
+    """Serve the page of channels with so many nodes each; one node goes and one comes a second."""
+    tasks, rng = Tasks(), Random(1)
+    crowds = [Crowd(name, count, tasks=tasks) for name, count in names.items()]
+    channels = {crowd.channel.name: crowd.channel for crowd in crowds}
+    http = HttpServer(
+        registry=CollectorRegistry(),
+        status=lambda: status(channels, "", ""),
+        ready=lambda: (True, ""),
+    )
+    serve(http, channels)
+    print(f"listening at {await http.start(Address('127.0.0.1', 0))}", flush=True)
+    while True:
+        for crowd in crowds:
+            crowd.channel.feed.up = True
+            crowd.report(lambda number: (0.004 + 0.003 * (number % 7), number % 3, 0))
+            crowd.channel.feed.numbering.stats.bytes += 250_000
+            sent = crowd.channel.feed.downlink.stats.sent_bytes
+            sent[0], sent[1] = sent[0] + 125_000, sent[1] + 125_000
+        await asyncio.sleep(1)
+        for crowd in crowds:
+            crowd.die(rng.choice(crowd.nodes))
+            crowd.join()
+
+
+if __name__ == "__main__":
+    given = (argument.rpartition("=") for argument in sys.argv[1:])
+    asyncio.run(serve_crowd({name: int(count) for name, _, count in given}))

@@ -1,0 +1,154 @@
+"""The status pages in a real browser, on real daemons: rows Z36, Z44, Z45, S4, S36."""
+
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.browser import Shown, chromium
+from tests.support.daemons import ServerProxy
+from tests.support.fleet import CHANNEL, Fleet
+from tests.support.players import FfmpegPlayer
+from tests.support.processes import Process, wait_until
+from tests.support.sources import ROOT
+
+pytestmark = pytest.mark.e2e
+
+SOURCE = "testcard:?size=320x180&rate=15"
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def test_the_page_shows_what_the_api_says_and_follows_a_kill(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with Fleet(tmp_path, SOURCE, 5) as fleet:
+        player = FfmpegPlayer(fleet.clients[0].url(CHANNEL), tmp_path, 300.0, "tcp")
+        player.wait_picture()
+        fleet.settle()
+        shown = Shown(browser, f"http://{fleet.server.http}/")
+        shown.page.evaluate("window.notReloaded = true")
+        shown.wait_text("#name", CHANNEL)
+        shown.wait_text("#source", "The source plays")
+        shown.wait_text("#nodes", "5")
+        shown.wait_text("#players", "1")
+        wait_until(lambda: shown.drawn() == fleet.trees(), 30, "the trees drawn are the API's")
+        _same_numbers(shown, fleet.server)
+        # What is pointed at says who feeds it.
+        first = fleet.node(fleet.clients[0])
+        shown.page.locator(f"#rows button[title='{first}']").click()
+        assert "Stripe 0 from" in shown.text("#node")
+        assert shown.page.locator(".dot.picked").count() == 2
+        shown.shoot("server")
+
+        parents = {parent for tree in fleet.trees() for parent in tree.values()} - {"root"}
+        by_node = fleet.by_node()
+        victim = next(node for node in sorted(parents) if by_node[node] is not fleet.clients[0])
+        fleet.kill(by_node[victim])
+        shown.wait_text("#nodes", "4")
+        fleet.settle()
+        wait_until(lambda: shown.drawn() == fleet.trees(), 30, "the trees drawn are the API's")
+        assert all(victim not in tree for tree in shown.drawn())
+        assert shown.page.locator("#rows tr").count() == 4
+        name = victim.partition("-")[0]
+        assert f"it lost {name}" in shown.text("#events")
+        assert f"{name} left" in shown.text("#events")
+        _same_numbers(shown, fleet.server)
+        assert shown.page.evaluate("window.notReloaded") is True
+        shown.shoot("server-after-a-kill")
+        assert shown.faults == []
+        _client_page(browser, fleet)
+        player.terminate()
+
+
+def _same_numbers(shown: Shown, server: ServerProxy) -> None:
+    """Compare the page, the API and /metrics."""
+    scraped, api = server.metrics(), server.api(f"channels/{CHANNEL}")
+    assert shown.text("#nodes") == f"{scraped.total('stripecast_nodes'):.0f}"
+    assert isinstance(api["nodes"], dict)
+    assert shown.text("#nodes") == str(len(api["nodes"]))
+    assert shown.text("#players") == str(api["players"])
+    assert shown.text("#lost") == str(api["lost"])
+    for stripe, caption in enumerate(shown.page.locator("figcaption span").all_inner_texts()):
+        depth = scraped.total("stripecast_tree_depth", stripe=str(stripe))
+        assert caption.endswith(f"depth {depth:.0f}")
+
+
+def _client_page(browser: Browser, fleet: Fleet) -> None:
+    client = fleet.clients[0]
+    shown = Shown(browser, f"http://{client.http}/")
+    shown.wait_text("h2", CHANNEL)
+    shown.wait_text(".verdict .state", "All is well: every stripe comes in time.")
+    assert shown.text("article code") == client.url(CHANNEL).replace("127.0.0.1", "localhost")
+    assert shown.text("[data-figure=players]") == "1"
+    rows = shown.page.locator("tbody tr").all_inner_texts()
+    for parent, row in zip(fleet.parents(client), rows, strict=True):
+        assert row.split("\t")[1] == ("server proxy" if parent == "root" else parent.split("-")[0])
+    shown.shoot("client")
+    assert shown.faults == []
+    narrow = Shown(browser, f"http://{client.http}/", width=390, scheme="dark")
+    narrow.wait_text("h2", CHANNEL)
+    assert narrow.fits()
+    narrow.shoot("client-phone")
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Iterator[str]:
+    """Five hundred nodes in one channel, ten in another with a name that is no name."""
+    argv = [sys.executable, "-m", "tests.support.crowd", "crowd=500", f"{EVIL}=10"]
+    process = Process(argv, tmp_path / "crowd.log", {"PYTHONPATH": str(ROOT)})
+    yield "http://" + process.expect(r"listening at (\S+)", 60).group(1)
+    process.kill()
+
+
+def test_five_hundred_nodes_are_drawn_in_less_than_a_tenth_of_a_second(
+    browser: Browser, crowd: str
+) -> None:
+    shown = Shown(browser, f"{crowd}/#crowd")
+    shown.page.wait_for_function("() => performance.getEntriesByName('update').length > 6")
+    assert [len(tree) for tree in shown.drawn()] == [500, 500]
+    assert shown.text("#nodes") == "500"
+    assert statistics.median(shown.updates()) < 100
+    shown.shoot("crowd")
+    assert shown.faults == []
+
+
+@pytest.mark.parametrize("channel", ["crowd", EVIL])
+def test_on_a_phone_in_the_dark_nothing_is_too_wide(
+    browser: Browser, crowd: str, channel: str
+) -> None:
+    shown = Shown(browser, crowd, width=390, scheme="dark")
+    shown.page.locator("#channels a", has_text=channel).click()
+    shown.wait_text("#name", channel)
+    shown.page.wait_for_selector(".edge", state="attached")
+    assert shown.fits()
+    ground = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, ground[4:-1].split(","))) < 64, ground
+    shown.shoot(f"phone-{'crowd' if channel == 'crowd' else 'ten'}")
+    # A name is text, whatever it looks like.
+    assert shown.page.locator("main img, nav img").count() == 0
+    assert shown.faults == []
+
+
+def test_a_page_says_that_its_daemon_is_gone_and_comes_back_with_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    server = ServerProxy(tmp_path, {CHANNEL: SOURCE})
+    server.wait_ready()
+    shown = Shown(browser, f"http://{server.http}/")
+    shown.wait_text("#link", "live")
+    address = server.http
+    server.stop()
+    shown.wait_text("#link", "no connection to the daemon; trying again")
+    again = ServerProxy(tmp_path, {CHANNEL: SOURCE}, arguments=["--http", address])
+    again.wait_ready()
+    shown.wait_text("#link", "live")
+    again.stop()
