@@ -78,6 +78,8 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		--generate-hashes --no-header --no-annotate -o requirements-dev.lock
 	@uv pip compile pyproject.toml -q --upgrade --universal --python-version 3.11 --all-extras \
 		--constraints requirements-dev.lock --generate-hashes --no-header --no-annotate -o requirements.lock
+	@uv pip compile -q --upgrade --universal --python-version 3.11 --group build \
+		--constraints requirements-dev.lock --generate-hashes --no-header --no-annotate -o requirements-build.lock
 
 clean: ## Remove .venv and all caches
 	@rm -rf .venv .coverage* .*_cache .hypothesis dist

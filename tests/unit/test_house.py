@@ -32,7 +32,10 @@ def test_every_pure_module_of_common_is_kept_from_doing_io() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-build.lock"]
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_file_holds_names_versions_and_hashes_only(name: str) -> None:
     text = (ROOT / name).read_text().replace("\\\n", "")
     for line in text.splitlines():
@@ -49,8 +52,20 @@ def test_the_lock_files_hold_what_pyproject_asks_for() -> None:
     for extra in project["project"]["optional-dependencies"].values():
         needed += extra
     assert names(needed) <= names((ROOT / "requirements.lock").read_text().splitlines())
-    needed += project["dependency-groups"]["dev"]
+    groups = project["dependency-groups"]
+    needed += groups["build"] + [one for one in groups["dev"] if isinstance(one, str)]
     assert names(needed) <= names((ROOT / "requirements-dev.lock").read_text().splitlines())
+
+
+def test_a_wheel_is_made_with_the_tools_that_a_checkout_has() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    build = pinned("requirements-build.lock")
+    assert names(project["dependency-groups"]["build"]) <= names(list(build))
+    assert build <= pinned("requirements-dev.lock")
+
+
+def pinned(lock: str) -> set[str]:
+    return set(re.findall(r"^[a-z0-9-]+==[0-9a-z.]+", (ROOT / lock).read_text(), re.MULTILINE))
 
 
 def names(requirements: list[str]) -> set[str]:
