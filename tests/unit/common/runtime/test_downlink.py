@@ -1,0 +1,157 @@
+"""A parent's side of all stripe links: who is taken, and what the children are told."""
+
+import pytest
+
+from common.children import Children
+from common.codec import decode_end, decode_path
+from common.frame import FrameReader, FrameType, Heartbeat, encode_resume
+from common.ids import NodeId, Stripe
+from common.messages import VERSION, Attach, Attached, Refused
+from common.runtime.childfeed import BURST_BYTES, STALLED_AFTER
+from common.runtime.downlink import Downlink
+from common.stripelog import StripeLog
+from tests.support.noted import Above, Clock, NotedLink, fill
+
+S0 = Stripe(0)
+C, D = NodeId("c"), NodeId("d")
+FRAME = 5_000
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+class Parent:
+    """A node p with two slots in one stripe."""
+
+    def __init__(self) -> None:
+        self.log = StripeLog(max_bytes=1 << 30, max_age=60.0)
+        self.above = Above("p")
+        self.children = Children(slots=2)
+        self.downlink = Downlink("cam", [self.log], self.children, self.above)
+
+    def asked(self, node: NodeId, start: int = 1, *, active: bool = True) -> NotedLink:
+        """Let a leaf ask for the stripe from `start` on; return its link."""
+        link = NotedLink()
+        request = Attach(
+            version=VERSION,
+            channel="cam",
+            stripe=S0,
+            node=node,
+            group_key="key",
+            serve=None,
+            slots=0,
+            addresses=(),
+            start=start,
+            orphan=False,
+            active=active,
+        )
+        self.downlink.asked(link, request)
+        return link
+
+    def resumed(self, link: NotedLink, wanted: int) -> None:
+        """Take the RESUME of a node that is held."""
+        self.downlink.frames(link, FrameReader().feed(encode_resume(wanted)))
+
+
+def numbers(link: NotedLink) -> list[int]:
+    return [packet.seq for packet in link.taken().packets]
+
+
+def test_who_has_no_parent_takes_nobody() -> None:
+    parent = Parent()
+    parent.above.entries = None
+    link = parent.asked(C)
+    (answer,) = link.messages
+    assert isinstance(answer, Refused)
+    assert (answer.reason, link.why) == ("detached", "detached")
+    assert list(parent.children) == []
+
+
+def test_a_child_is_fed_from_the_number_that_it_asks_for() -> None:
+    parent = Parent()
+    fill(parent.log, 1, 9)
+    link = parent.asked(C, 4)
+    (answer,) = link.messages
+    assert isinstance(answer, Attached)
+    assert (answer.first, answer.newest) == (4, 9)
+    assert numbers(link) == [4, 5, 6, 7, 8, 9]
+
+
+def test_a_standby_feeds_from_the_number_that_it_is_asked_for() -> None:
+    parent = Parent()
+    fill(parent.log, 1, 9)
+    link = parent.asked(C, 4, active=False)
+    assert numbers(link) == []
+    fill(parent.log, 10, 12)
+    parent.downlink.appended(S0)
+    assert numbers(link) == []
+    parent.resumed(link, 8)
+    assert numbers(link) == [8, 9, 10, 11, 12]
+
+
+def test_a_standby_without_a_parent_ends_the_link() -> None:
+    parent = Parent()
+    link = parent.asked(C, active=False)
+    parent.above.entries = None
+    parent.resumed(link, 8)
+    ((kind, body),) = link.taken().control
+    assert (kind, decode_end(body).reason) == (FrameType.END, "detached")
+    assert link.why == "detached"
+    assert list(parent.children) == []
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_children_and_who_is_held_are_told_a_new_path_and_that_there_is_none(
+    active: bool,
+) -> None:
+    parent = Parent()
+    link = parent.asked(C, active=active)
+    parent.above.entries = Above("a", "p").entries
+    link.taken()
+    parent.downlink.path_changed(S0)
+    ((kind, body),) = link.taken().control
+    assert (kind, decode_path(body)) == (FrameType.PATH, parent.above.entries)
+    parent.above.entries = None
+    parent.downlink.path_changed(S0)
+    ((kind, body),) = link.taken().control
+    assert (kind, Heartbeat.decode(body).starved) == (FrameType.HEARTBEAT, True)
+
+
+@pytest.mark.parametrize(("busy", "times"), [(False, 3), (True, 1.5)])
+def test_catching_up_yields_to_a_child_that_waits_for_what_is_live(
+    busy: bool, times: float
+) -> None:
+    parent = Parent()
+    fill(parent.log, 1, 6000, every=0.001, size=FRAME)
+    ahead, behind = parent.asked(C, 6001), parent.asked(D)
+    ahead.paused = busy
+    burst = len(numbers(behind)) * FRAME
+    assert burst < BURST_BYTES + FRAME
+    caught_up = 0
+    for _ in range(20):
+        parent.downlink.tick(0.05)
+        caught_up += len(numbers(behind)) * FRAME
+    assert caught_up == pytest.approx(times * 1000 * FRAME, rel=0.05)
+
+
+def test_the_slot_of_a_child_that_says_nothing_is_free_and_the_loss_is_told_once(
+    clock: Clock,
+) -> None:
+    parent = Parent()
+    parent.asked(C)
+    assert parent.children.free(S0) == 1
+    for _ in range(3):
+        clock.now += STALLED_AFTER
+        parent.downlink.tick(0.05)
+    assert parent.children.free(S0) == 2
+    assert parent.above.lost == [(C, "silent")]
+
+
+def test_who_was_held_up_itself_finds_no_child_silent(clock: Clock) -> None:
+    parent = Parent()
+    parent.asked(C)
+    clock.now += 5.0
+    parent.downlink.tick(5.0)
+    assert parent.children.free(S0) == 1
