@@ -19,6 +19,8 @@ class Joined:
     addresses: tuple[str, ...]
     """Where it can be reached; empty: nowhere."""
     max_children: int | None
+    dialling: bool = False
+    """It may be reached yet: where there is only room for a node with slots, nothing is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

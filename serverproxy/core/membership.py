@@ -117,6 +117,8 @@ class Membership(Directory):
         placements = self._first_places(node)
         if placements is None:
             self.trees.remove(node)
+            if event.dialling:
+                return []
             self.stats.joins["full"] += 1
             return [Refuse(node, "full", "no slot is free for you now", 2.0)]
         self.members[node] = Member(event.addresses, event.max_children)

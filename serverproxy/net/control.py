@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 DIAL_BACK_WAIT = 0.15
 """Seconds that an Offer waits for the dial-back."""
+DIAL_BACK_FULL = 2.0
+"""The same where no slot is free for a node without slots, but perhaps for one with some."""
 SILENT_AFTER = 10.0
 MAX_CLOCK_STEP = 86_400
 """Seconds ahead of the clock that a node's numbers may be for them to go on: it was set back."""
@@ -142,18 +144,21 @@ class Control:
         dialled = self._tasks.spawn(
             dial_back(addresses, join.nonce, self._dialling), name=f"dial {node}"
         )
-        await asyncio.wait({dialled}, timeout=DIAL_BACK_WAIT)
+        reached = await _within(dialled, DIAL_BACK_WAIT)
         if link.closed or node not in self._arrivals:
             return
-        reached = dialled.result() if dialled.done() else ()
-        texts, arrival = tuple(map(str, reached)), self._arrivals[node]
+        arrival = self._arrivals[node]
         if arrival.rejoin is None:
-            self.handle(Joined(node=node, addresses=texts, max_children=join.max_children))
+            self._place(node, join, reached, dialling=not dialled.done())
+            if node in self._arrivals:  # no room without slots: perhaps it has some soon
+                reached = await _within(dialled, DIAL_BACK_FULL)
+                if node in self._arrivals:
+                    self._place(node, join, reached)
         else:
             self.handle(
                 Rejoined(
                     node=node,
-                    addresses=texts,
+                    addresses=reached,
                     max_children=join.max_children,
                     stripes=arrival.rejoin.stripes,
                     reached=arrival.rejoin.addresses,
@@ -168,6 +173,12 @@ class Control:
             self.handle(Reached(node, tuple(map(str, late))))
         elif arrival.rejoin is not None and not _has_children(arrival.rejoin):
             self.handle(Unreached(node))
+
+    def _place(
+        self, node: NodeId, join: Join, reached: tuple[str, ...], *, dialling: bool = False
+    ) -> None:
+        most = join.max_children
+        self.handle(Joined(node=node, addresses=reached, max_children=most, dialling=dialling))
 
     # --- the core's shell
 
@@ -294,6 +305,12 @@ class Control:
             del self._links[node]
             self._arrivals.pop(node, None)
             self.handle(ControlLost(node))
+
+
+async def _within(dialled: asyncio.Task[tuple[Address, ...]], seconds: float) -> tuple[str, ...]:
+    """Wait for a dial-back, but not for long; return what it has found by then."""
+    await asyncio.wait({dialled}, timeout=seconds)
+    return tuple(map(str, dialled.result())) if dialled.done() else ()
 
 
 def _has_children(rejoin: Rejoin) -> bool:

@@ -186,6 +186,20 @@ def test_who_finds_no_slot_is_refused_with_a_time_and_leaves_nothing_behind() ->
     assert overlay.core.stats.joins == {"ok": 1, "full": 1}
 
 
+def test_who_may_have_slots_yet_is_not_refused_before_that_is_known() -> None:
+    """There is no room for another node without slots, but for one with some."""
+    overlay = Overlay(repair_slots=0)
+    overlay.join("n1")
+    overlay.join("n2", 0)
+    name, before = NodeId("n3"), dict(overlay.core.stats.joins)
+    joined = Joined(node=name, addresses=(), max_children=None, dialling=True)
+    assert overlay.handle(joined) == []
+    assert list(overlay.core.members) == list(overlay.trees.nodes()) == ["n1", "n2"]
+    assert overlay.core.stats.joins == before
+    reached = overlay.handle(Joined(node=name, addresses=("n3:1",), max_children=None))
+    assert [one.slots for one in reached if isinstance(one, MakeOffer)] == [3]
+
+
 def test_who_cannot_be_reached_has_no_slots_until_a_late_dial_back() -> None:
     """Success later gives it its slots by Serve; a second word changes nothing."""
     overlay = Overlay()
