@@ -1,0 +1,92 @@
+"""What a node makes of what its parents tell it of themselves."""
+
+import logging
+
+import pytest
+
+from clientproxy.config import ClientConfig
+from clientproxy.net.feed import MergedFeed
+from clientproxy.net.stripes import Stripes
+from common.fields import PathEntry
+from common.frame import Packet, Received, encode
+from common.ids import ROOT, Address, NodeId, Stripe
+from common.messages import AttachedReport, ChildLost, Clock, Offer, ParentLost
+
+S0 = Stripe(0)
+P = NodeId("p")
+BEGINS = 1000
+
+
+class Node:
+    """The stripe of a node that has everything from `BEGINS` to 1004."""
+
+    def __init__(self) -> None:
+        config = ClientConfig.model_validate({"server": "127.0.0.1:7854"})
+        self.feed = MergedFeed("cam", reorder_timeout=2.0, history_bytes=1 << 20)
+        self.feed.begin(BEGINS, None, {}, stripes=1)
+        self.told: list[AttachedReport | ParentLost | ChildLost] = []
+        offer = Offer(
+            node="n",
+            serve=0,
+            stripes=1,
+            slots=2,
+            group_key="key",
+            instance=BEGINS,
+            stream=None,
+            source_up=True,
+            sender_reports=(),
+            start=BEGINS,
+            parents=(),
+            addresses=("n:7855",),
+            clock=Clock(sent_us=0, received_us=0, replied_us=0),
+        )
+        server = Address("127.0.0.1", 7854)
+        self.stripes = Stripes(offer, server, config, self.feed, self.told.append)
+        packets = [Packet(BEGINS + n, 0, 0, 0, b"") for n in range(5)]
+        self.stripes.take(S0, Received(packets, [encode(one) for one in packets], []), parent=P)
+
+
+async def test_a_node_asks_for_what_comes_behind_the_last_number_that_it_holds() -> None:
+    node = Node()
+    assert node.stripes.wanted(S0) == BEGINS + 5
+    assert node.stripes.attach_request(S0, orphan=True, visited=()).start == BEGINS + 5
+
+
+async def test_what_a_new_parent_has_not_is_a_hole_and_counted_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    node = Node()
+    node.stripes.attached_to(S0, P, BEGINS + 5)
+    assert node.stripes.stats[S0].holes == 0
+    with caplog.at_level(logging.WARNING):
+        node.stripes.attached_to(S0, P, BEGINS + 8)
+    assert node.stripes.stats[S0].holes == 3
+    assert "p has nothing before 1008: 3 packets are missing" in caplog.text
+
+
+async def test_who_finds_itself_among_its_ancestors_leaves_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A cycle lives until one path frame has gone round it."""
+    node, left = Node(), list[tuple[Stripe, str]]()
+    monkeypatch.setattr(
+        node.stripes.uplink, "give_up", lambda stripe, reason: left.append((stripe, reason))
+    )
+    above = [PathEntry(name, ()) for name in (ROOT, "a", "p")]
+    node.stripes.path_changed(S0, above)
+    assert left == []
+    node.stripes.path_changed(S0, [above[0], PathEntry("n", ()), *above[1:]])
+    assert left == [(S0, "loop")]
+    path = node.stripes.path(S0)
+    assert path is not None
+    assert [one.node for one in path] == [ROOT, "a", "p", "n"], "the children hear of no cycle"
+
+
+async def test_a_child_that_says_goodbye_is_not_reported_as_lost() -> None:
+    node = Node()
+    for reason in ("bye", "moved", "redirected", "too_slow"):
+        node.stripes.child_lost(S0, NodeId("c"), reason)
+    assert node.told == []
+    for reason in ("closed", "silent"):
+        node.stripes.child_lost(S0, NodeId("c"), reason)
+    assert [one.reason for one in node.told if isinstance(one, ChildLost)] == ["closed", "silent"]
