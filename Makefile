@@ -11,7 +11,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
 FAST := tests/unit tests/property tests/scenarios tests/sim
-TYPED := common serverproxy clientproxy tests scripts/docs.py scripts/demo $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
+TYPED := common serverproxy clientproxy tests scripts/docs.py scripts/manpages.py scripts/demo $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
 
 .PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov mutations bench demo docs lock clean
 
@@ -43,7 +43,7 @@ types: setup ## Check types
 check: lint types ## Lint, types, import contracts and the fast tests, on all cores
 	@$(PYTEST) -q -n auto $(FAST)
 
-test: check debian ## Everything that CI runs: check and all the rest, real players among it
+test: debian check ## Everything that CI runs: check and all the rest, real players among it
 	@$(PYTEST) tests/integration tests/e2e
 
 test-full: export STRIPECAST_FULL = 1
