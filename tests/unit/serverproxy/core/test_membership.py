@@ -190,7 +190,9 @@ def test_who_may_have_slots_yet_is_not_refused_before_that_is_known() -> None:
     """There is no room for another node without slots, but for one with some."""
     overlay = Overlay(repair_slots=0)
     overlay.join("n1")
+    overlay.attach("n1", ROOT)
     overlay.join("n2", 0)
+    overlay.attach("n2", "n1")
     name, before = NodeId("n3"), dict(overlay.core.stats.joins)
     joined = Joined(node=name, addresses=(), max_children=None, dialling=True)
     assert overlay.handle(joined) == []
