@@ -1,6 +1,7 @@
 """Links without sockets, by a clock that stands still: they take note of what is written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pytest
 
@@ -12,15 +13,42 @@ from common.runtime.link import Idle, Link
 from common.stripelog import StripeLog
 
 
+@dataclass(eq=False)
+class Call:
+    """What is to be called at some time (`asyncio.TimerHandle`)."""
+
+    when: float
+    function: Callable[[], object]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
 class Clock:
     """Stands for the event loop: nothing here waits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
+        self._calls: list[Call] = []
         monkeypatch.setattr("asyncio.get_running_loop", lambda: self)
 
     def time(self) -> float:
         return self.now
+
+    def call_at(self, when: float, function: Callable[[], object]) -> Call:
+        self._calls.append(call := Call(when, function))
+        return call
+
+    def go(self, seconds: float) -> None:
+        """Let time pass, and call what falls due meanwhile."""
+        until = self.now + seconds
+        while due := [one for one in self._calls if one.when <= until and not one.cancelled]:
+            first = min(due, key=lambda one: one.when)
+            self._calls.remove(first)
+            self.now = max(self.now, first.when)
+            first.function()
+        self.now = until
 
 
 class NotedLink(Link):

@@ -354,6 +354,16 @@ def test_a_starved_standby_is_not_asked() -> None:
     assert starve(search, 11.1, 9.0 + STARVED_ASK) == [asked("p", reason="silent")]
 
 
+def test_while_the_server_proxy_does_not_answer_a_starved_parent_is_kept() -> None:
+    """What has died may be the server proxy: all would leave trees that work again with it."""
+    search = attached("a")
+    search.served(8.9, answers=False)
+    assert starve(search, 9.0, 9.0 + 3 * STARVED_ASK) == []
+    search.served(25.0, answers=True)
+    assert starve(search, 25.0, 25.0 + STARVED_ASK - 0.1) == []
+    assert starve(search, 25.0 + STARVED_ASK, 25.1 + STARVED_ASK) == [asked("p", reason="silent")]
+
+
 # --- a redirect to the standby
 
 

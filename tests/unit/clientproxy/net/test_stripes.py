@@ -2,6 +2,7 @@
 
 import logging
 
+import msgspec
 import pytest
 
 from clientproxy.config import ClientConfig
@@ -20,8 +21,8 @@ BEGINS = 1000
 class Node:
     """The stripe of a node that has everything from `BEGINS` to 1004."""
 
-    def __init__(self) -> None:
-        config = ClientConfig.model_validate({"server": "127.0.0.1:7854"})
+    def __init__(self, **settings: object) -> None:
+        config = ClientConfig.model_validate({"server": "127.0.0.1:7854", **settings})
         self.feed = MergedFeed("cam", reorder_timeout=2.0, history_bytes=1 << 20)
         self.feed.begin(BEGINS, None, {}, stripes=1)
         self.told: list[AttachedReport | ParentLost | ChildLost] = []
@@ -90,3 +91,15 @@ async def test_a_child_that_says_goodbye_is_not_reported_as_lost() -> None:
     for reason in ("closed", "silent"):
         node.stripes.child_lost(S0, NodeId("c"), reason)
     assert [one.reason for one in node.told if isinstance(one, ChildLost)] == ["closed", "silent"]
+
+
+@pytest.mark.parametrize(("settings", "most"), [({}, 3), ({"max_children": 2}, 2)])
+async def test_orphans_may_be_one_too_many_but_never_above_the_users_number(
+    settings: dict[str, object], most: int
+) -> None:
+    node = Node(**settings)
+    children = node.stripes.downlink.children
+    for number in range(4):
+        request = node.stripes.attach_request(S0, orphan=True, visited=())
+        children.ask(msgspec.structs.replace(request, node=f"c{number}", serve=None), ())
+    assert len(children.of(S0)) == most

@@ -1,0 +1,32 @@
+"""What the root of the trees takes over from an earlier server process."""
+
+import pytest
+
+from serverproxy.config import ChannelConfig
+from serverproxy.net.feed import ChannelFeed
+from tests.support.noted import Clock
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch) -> ChannelFeed:
+    Clock(monkeypatch)
+    config = ChannelConfig.model_validate({"source": "rtsp://127.0.0.1/none"})
+    return ChannelFeed("cam", config, instance_us=1_000_000)
+
+
+def test_the_group_key_of_the_process_before_goes_on(feed: ChannelFeed) -> None:
+    """Else its nodes, which know that one, would not take each other's children."""
+    own = feed.group_key
+    assert not feed.accepts("before")
+    assert feed.adopt("before")
+    assert feed.group_key == "before"
+    assert feed.accepts("before")
+    assert feed.accepts(own), "who has joined this process already shows it"
+
+
+def test_only_one_key_is_taken_over(feed: ChannelFeed) -> None:
+    own = feed.group_key
+    assert not feed.adopt(own)
+    assert feed.adopt("before")
+    assert not feed.adopt("another")
+    assert not feed.accepts("another")
