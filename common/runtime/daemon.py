@@ -5,7 +5,8 @@ Rules
 1. SIGTERM and SIGINT are the same: `Stop` is set once, the daemon ends gracefully, exit code 0.
 2. A second one ends the process at once with 128 + its number.
 3. An end that takes longer than `GRACE` seconds is logged and cut short with exit code 1, even
-   where the event loop or a thread hangs.
+   where the event loop hangs. What only a thread still does when the daemon has ended is not waited
+   for: nobody can break off the look-up of a name.
 4. What fails is one log line and exit code 1. Tasks that are left at the end are named at WARNING.
 """
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 GRACE = 4.5
 """Seconds from the first signal until the process is ended by force: five are promised."""
+
+THREADS_WITHIN = 0.5
+"""Seconds that threads have to end once the daemon has."""
 
 SLOW_CALLBACK = 1.0
 """Seconds after which asyncio's debug mode calls a callback slow."""
@@ -139,6 +143,7 @@ async def _supervise(main: Callable[[Stop], Coroutine[object, object, None]]) ->
         left = sorted(task.get_name() for task in asyncio.all_tasks() if not _is_current(task))
         if left:
             log.warning("tasks left at the end: %s", ", ".join(left))
+    _later(THREADS_WITHIN, _leave_threads)
     return ENDED
 
 
@@ -176,9 +181,17 @@ def _begin_end(stop: Stop, signal_name: str) -> None:
 
 
 def _cut_short_later() -> None:
-    watchdog = threading.Timer(GRACE, _cut_short)
+    _later(GRACE, _cut_short)
+
+
+def _later(seconds: float, do: Callable[[], None]) -> None:
+    watchdog = threading.Timer(seconds, do)
     watchdog.daemon = True
     watchdog.start()
+
+
+def _leave_threads() -> None:
+    os._exit(ENDED)
 
 
 def _cut_short() -> None:

@@ -146,7 +146,6 @@ async def main(stop):
     [
         "await asyncio.Event().wait()",
         "time.sleep(600)",
-        "asyncio.get_running_loop().run_in_executor(None, time.sleep, 600)",
     ],
 )
 def test_an_end_that_hangs_is_cut_short(start: Start, hanging: str) -> None:
@@ -162,6 +161,44 @@ async def main(stop):
     code, lines = daemon.wait()
     assert code == 1
     assert lines[-1].endswith("the end took longer than 0.3 s and was cut short")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "loop.getaddrinfo('camera.example', 554)",
+        "loop.create_connection(asyncio.Protocol, 'camera.example', 554)",
+        "loop.run_in_executor(None, socket.getaddrinfo, 'camera.example', 554)",
+    ],
+)
+def test_a_name_that_is_looked_up_is_not_waited_for(start: Start, lookup: str, loop: str) -> None:
+    """The resolver answers, or gives up, in its own time; uvloop's asks no network here."""
+    daemon = start(
+        f"""
+import socket
+socket.getaddrinfo = lambda *a, **k: time.sleep(600)
+async def main(stop):
+    loop = asyncio.get_running_loop()
+    async def look_up():
+        await {lookup}
+    task = loop.create_task(look_up())
+    await asyncio.wait([task], timeout=0.1)
+    say("up")
+    await stop.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    task.cancelled() or task.exception()
+""",
+        STRIPECAST_LOOP=loop,
+    )
+    daemon.heard("up")
+    began = time.monotonic()
+    daemon.send(signal.SIGTERM)
+    code, lines = daemon.wait()
+    assert code == 0
+    assert [line.split(": ", 1)[1] for line in lines] == ["SIGTERM: ending"]
+    assert time.monotonic() - began < GRACE
 
 
 def test_the_end_takes_five_seconds_at_most() -> None:
