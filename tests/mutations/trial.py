@@ -16,7 +16,7 @@ SECONDS = 60.0
 """How long the tests of one rule may take; what hangs without a rule is caught too."""
 BASELINE_SECONDS = 900.0
 LEFT_OUT = (".venv", ".git", "__pycache__", ".*_cache", ".hypothesis", "dist")
-_FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
+_FAILED = re.compile(r"^FAILED (.+?)(?: - .*)?$", re.MULTILINE)
 _SOME_FAILED = 1
 
 
