@@ -1,6 +1,5 @@
-"""Command line of the client proxy: `clientproxy run`, `clientproxy check`."""
+"""Command line of the client proxy: `clientproxy run`, `check`, `completion`."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -13,22 +12,31 @@ EXAMPLES = """\
 examples:
   clientproxy run server.example
         then open rtsp://localhost:8554/cam in any player
+  clientproxy check /etc/stripecast/clientproxy.yaml
+        every fault of a file at once
+"""
+
+EXAMPLES_OF_RUN = """\
+examples:
+  clientproxy run server.example
+        then open rtsp://localhost:8554/cam in any player
   clientproxy run
         the player names the server: rtsp://localhost:8554/server.example/cam
   clientproxy run server.example --join cam --max-children 4
         a relay: joins without waiting for a player, serves up to four others
   clientproxy run server.example --listen :0 --rtsp 127.0.0.1:0 --http 127.0.0.1:0
         one more on the same machine; its first log lines say which ports it took
-
-exit codes: 0 ended as asked, 1 failed while running, 2 bad configuration or arguments
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say; return the exit code."""
     end_quietly()
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.take(argv)
     try:
+        if args.command == "completion":
+            return cli.print_completion(parser, args.shell)
         if args.command == "check":
             check(args.file)
             return cli.accept(args.file)
@@ -42,17 +50,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_daemon(lambda stop: run(config, stop))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> cli.Parser:
     parser, commands = cli.program(
-        "clientproxy", "Show live streams to any RTSP player, and pass half of each stream on."
+        "clientproxy",
+        "Show live streams to any RTSP player, and pass half of each stream on.",
+        EXAMPLES,
     )
-    run = cli.run_command(commands, EXAMPLES)
+    run = cli.add_run(parser, commands, EXAMPLES_OF_RUN)
     run.add_argument(
         "server", metavar="SERVER[:PORT]", nargs="?", help="server proxy; else the player names it"
     )
     run.add_argument("--listen", metavar="HOST:PORT", help="overlay port for other nodes [:7855]")
     run.add_argument("--rtsp", metavar="HOST:PORT", help="where players come to [127.0.0.1:8554]")
-    run.add_argument("--http", metavar="HOST:PORT", help="metrics, status API [127.0.0.1:9855]")
+    run.add_argument(
+        "--http", metavar="HOST:PORT", help="status page, metrics and API [127.0.0.1:9855]"
+    )
     run.add_argument(
         "--max-children",
         metavar="N",
@@ -64,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="join at once, without waiting for a player (may be repeated)",
     )
-    cli.check_command(commands)
+    cli.add_check(parser, commands)
+    cli.add_completion(parser, commands)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Command line of the server proxy: `serverproxy run`, `serverproxy check`."""
+"""Command line of the server proxy: `serverproxy run`, `check`, `completion`."""
 
 import argparse
 import sys
@@ -13,23 +13,34 @@ EXAMPLES = """\
 examples:
   serverproxy run --channel cam=rtsp://camera/live
         pull a camera; viewers open rtsp://localhost:8554/cam at their client proxy
+  serverproxy check /etc/stripecast/serverproxy.yaml
+        every fault of a file at once
+"""
+
+EXAMPLES_OF_RUN = """\
+examples:
+  serverproxy run --channel cam=rtsp://camera/live
+        pull a camera; viewers open rtsp://localhost:8554/cam at their client proxy
   serverproxy run --channel test=testcard:
         no camera at hand: a moving test picture with a tone
   serverproxy run --config config/serverproxy.yaml --log-format json
         everything else is in the file; `serverproxy check FILE` checks it
+  serverproxy run --channel a=rtsp://one/live --channel b=rtsp://two/live --listen :7900
+        several channels, on another port
 
 Credentials of a camera are better kept in the file than in the URL of a flag: others on this
-machine can see the arguments of a process.
-
-exit codes: 0 ended as asked, 1 failed while running, 2 bad configuration or arguments
+machine can see the arguments of a process. In the file, "${NAME}" takes them from the environment.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say; return the exit code."""
     end_quietly()
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.take(argv)
     try:
+        if args.command == "completion":
+            return cli.print_completion(parser, args.shell)
         if args.command == "check":
             check(args.file)
             return cli.accept(args.file)
@@ -43,11 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_daemon(lambda stop: run(config, stop))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> cli.Parser:
     parser, commands = cli.program(
-        "serverproxy", "Pull live RTSP streams once and send each into two trees of client proxies."
+        "serverproxy",
+        "Pull live RTSP streams once and send each into two trees of client proxies.",
+        EXAMPLES,
     )
-    run = cli.run_command(commands, EXAMPLES)
+    run = cli.add_run(parser, commands, EXAMPLES_OF_RUN)
     run.add_argument(
         "--channel",
         metavar="NAME=URL",
@@ -57,9 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--listen", metavar="HOST:PORT", help="overlay port for nodes [:7854]")
     run.add_argument(
-        "--http", metavar="HOST:PORT", help="metrics, health and status API [127.0.0.1:9854]"
+        "--http", metavar="HOST:PORT", help="status page, metrics and API [127.0.0.1:9854]"
     )
-    cli.check_command(commands)
+    cli.add_check(parser, commands)
+    cli.add_completion(parser, commands)
     return parser
 
 

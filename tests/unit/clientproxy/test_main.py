@@ -63,8 +63,9 @@ def test_version(clientproxy: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "the following arguments are required: run | check"),
-        (["run", "a", "b"], "unrecognized arguments: b"),
+        ([], "a command is missing: write run, check or completion"),
+        (["run", "a", "b"], "clientproxy run: 'b' is one argument too many: leave it out"),
+        (["run", "--max-childern", "2"], "not a flag: did you mean --max-children? (see"),
         (["run", "host:x"], "SERVER: 'host:x' has no port"),
         (
             ["run", "host", "--max-children", "many"],

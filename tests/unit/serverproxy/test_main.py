@@ -1,5 +1,6 @@
 """The command line as a user meets it: words, exit codes, never a traceback."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,11 +37,27 @@ def serverproxy(
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("args", [["--help"], ["run", "--help"], ["check", "--help"]])
-def test_help_is_there(serverproxy: Run, args: list[str]) -> None:
-    code, out, _ = serverproxy(*args)
+@pytest.mark.parametrize("command", ["", "run", "check", "completion"])
+def test_each_help_has_a_sentence_and_examples(serverproxy: Run, command: str) -> None:
+    code, out, _ = serverproxy(*command.split(), "--help")
     assert code == 0
-    assert out.startswith("usage: serverproxy")
+    assert out.startswith(f"usage: serverproxy {command}".rstrip())
+    assert re.search(r"^[A-Z].*\.$", out, re.MULTILINE)
+    assert re.search(rf"^examples:\n  serverproxy {command}", out, re.MULTILINE)
+
+
+def test_the_help_lists_every_command(serverproxy: Run) -> None:
+    _, out, _ = serverproxy("--help")
+    assert re.findall(r"^    ([a-z]+)\b", out, re.MULTILINE) == ["run", "check", "completion"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(serverproxy: Run, shell: str) -> None:
+    """What the script does is tried in the shells themselves (tests/integration/cli)."""
+    code, out, err = serverproxy("completion", shell)
+    assert (code, err) == (0, "")
+    assert "serverproxy" in out
+    assert "log-level" in out
 
 
 def test_the_help_of_run_has_every_flag_and_examples(serverproxy: Run) -> None:
@@ -59,10 +76,18 @@ def test_version(serverproxy: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "the following arguments are required: run | check"),
-        (["play"], "invalid choice: 'play'"),
-        (["run", "--bogus"], "unrecognized arguments: --bogus"),
-        (["run", "--chan", "a=b"], "unrecognized arguments"),
+        ([], "a command is missing: write run, check or completion"),
+        (["play"], "'play' is not a command: write run, check or completion"),
+        (["rnu"], "'rnu' is not a command: write run, check or completion; did you mean run?"),
+        (["run", "--bogus"], "serverproxy run: --bogus is not a flag: leave it out"),
+        (["run", "--lisen", ":1"], "--lisen is not a flag: did you mean --listen? (see"),
+        (["run", "--chan=a=b"], "--chan is not a flag: did you mean --channel? (see"),
+        (["run", "a", "b"], "'a' is one argument too many: leave it out; 'b' is one"),
+        (["run", "--config"], "--config needs a value: write --config FILE"),
+        (["run", "--channel"], "--channel needs a value: write --channel NAME=URL"),
+        (["run", "--help=x"], "takes no value: leave it out"),
+        (["completion"], "SHELL is missing: write it behind `serverproxy completion`"),
+        (["completion", "csh"], "'csh' is not known: write bash, zsh or fish; did you mean zsh?"),
         (["run", "--channel", "cam"], "write NAME=URL"),
         (["run", "--channel", "=rtsp://h/"], "write NAME=URL"),
         (["run"], "there is no channel: write --channel NAME=URL"),
@@ -70,10 +95,13 @@ def test_version(serverproxy: Run) -> None:
         (["run", "--channel", "cam=testcard:", "--listen", "x"], "--listen: 'x' has no port"),
         (
             ["run", "--channel", "cam=testcard:", "--log-level", "loud"],
-            "--log-level: 'loud' is not",
+            "--log-level: 'loud' is not known: write debug, info, warning or error",
         ),
         (["run", "--config", "none.yaml"], "none.yaml: cannot be read: No such file"),
-        (["check"], "the following arguments are required: FILE"),
+        (
+            ["check"],
+            "FILE is missing: write it behind `serverproxy check` (see serverproxy check --help)",
+        ),
         (["check", "none.yaml"], "none.yaml: cannot be read: No such file"),
     ],
 )
