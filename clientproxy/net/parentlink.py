@@ -11,7 +11,7 @@ from common.fields import Candidate, EndFrame, EndReason, LostReason, Path, Serv
 from common.frame import FrameType, Heartbeat, Received, encode_control, encode_resume
 from common.ids import Address, NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Probe, ProbeReply, Redirect, Refused
-from common.runtime.link import Idle, Link, connect
+from common.runtime.link import Idle, Link, connect_any
 
 LEAST_SILENCE = 0.5
 """Seconds without data or heartbeat after which a parent's link is silent, at least, besides its
@@ -88,26 +88,22 @@ class ParentLink(Idle):
 
     async def dial(self, addresses: Sequence[Address]) -> None:
         """Connect to the first address that answers and say what is to be said."""
-        why, within = "no address", ANSWER_WAIT / max(1, len(addresses))
-        for address in addresses:
-            try:
-                link = await connect(address, self, within=within)
-            except OSError as error:
-                why = f"{address}: {error!r}"
-                continue
-            if self._given_up:
-                link.abort("dropped")
-                return
-            self._link, self._began = link, self._loop.time()
-            if self._request is not None:
-                self._attach(link, self._request)
-            else:
-                link.send(
-                    Probe(version=VERSION, channel=self._owner.channel, group_key=self._group_key)
-                )
+        try:
+            link = await connect_any(addresses, self, within=ANSWER_WAIT)
+        except OSError as error:
+            if not self._given_up:
+                self._owner.failed(self, f"{', '.join(map(str, addresses))}: {error!r}")
             return
-        if not self._given_up:
-            self._owner.failed(self, why)
+        if self._given_up:
+            link.abort("dropped")
+            return
+        self._link, self._began = link, self._loop.time()
+        if self._request is not None:
+            self._attach(link, self._request)
+        else:
+            link.send(
+                Probe(version=VERSION, channel=self._owner.channel, group_key=self._group_key)
+            )
 
     def ask(self, request: Callable[[], Attach]) -> None:
         """Send Attach, as soon as there is a connection."""

@@ -7,7 +7,9 @@ does not parse is answered with Refused while the link speaks messages, and clos
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from asyncio.staggered import staggered_race
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from common.codec import MessageReader, encode_message
@@ -31,6 +33,8 @@ MAX_LINKS = 4096
 CONNECT_TIMEOUT = 3.0
 HELD_UP = 0.15
 """Seconds between two ticks from which on this process was held up: it has not read its links."""
+STAGGER = 0.25
+"""Seconds after which the next address of a peer is tried beside the one before (RFC 8305, 5)."""
 CLOSE_WITHIN = 1.0
 """Seconds that a peer may take to read what was written before its link was closed."""
 
@@ -275,6 +279,24 @@ async def connect(address: Address, handler: Handler, *, within: float = CONNECT
             _, link = await loop.create_connection(lambda: Link(handler), *address)
     except UnicodeError as error:  # a name that no resolver takes
         raise OSError(f"{address.host!r} is no host name") from error
+    return link
+
+
+async def connect_any(addresses: Sequence[Address], handler: Handler, *, within: float) -> Link:
+    """Open a link to the first of a peer's addresses that answers.
+
+    Raises OSError: of the first one if none does, TimeoutError after `within` seconds.
+    """
+    if len(addresses) == 1:
+        return await connect(addresses[0], handler, within=within)
+    tries = [partial(connect, one, Idle(), within=within) for one in addresses]
+    link: Link | None
+    async with asyncio.timeout(within):
+        link, _, errors = await staggered_race(tries, STAGGER)
+    if link is None or link.closed:
+        failed = (one for one in errors if isinstance(one, OSError))
+        raise next(failed, ConnectionError("no address"))
+    link.handler = handler
     return link
 
 
