@@ -6,7 +6,8 @@ Rules
 2. Without one, a newcomer that will serve this stripe takes the place of a leaf child: it comes in
    as the one excess and, once it has caught up, the leaf is redirected to it. Above a user's hard
    limit nobody comes in before the leaf has been sent away.
-3. Without one, an orphan may be the one excess of an `auto` node.
+3. Without one, an orphan may be the one excess of an `auto` node. Of the server proxy, where there
+   is an excess already, one that serves this stripe takes the place of a leaf, which goes first.
 4. All others are redirected to the children that serve this stripe, or refused as full.
    With `join: redirect` an `AddPolicy` says to which of them, and whether a newcomer takes a
    child's place like a leaf's; rule 3 is then for orphans that there is nobody to send to.
@@ -167,10 +168,12 @@ class Children:
     def _squeeze(self, child: Child, *, orphan: bool, excess: bool) -> Admit | None:
         """Take one more than there are slots, if that is legal."""
         free = self.free(child.stripe)
-        place = None if child.leaf or free < 0 else self._place(child, orphan=orphan)
+        # Above the server proxy there is nobody to ask: leaves there must not keep a tree out.
+        last = self._per_stripe and orphan and free <= -self._spare
+        place = None if child.leaf or (free < 0 and not last) else self._place(child, orphan=orphan)
         if place is not None and place.node == child.node:
             place = None  # its own link of before, which is stalled
-        if place is not None and not self._spare:
+        if place is not None and (last or not self._spare):
             if not place.fresh:
                 return None
             self.gone(place.node, place.stripe)

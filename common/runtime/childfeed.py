@@ -127,6 +127,8 @@ class ChildFeed:
         self._peer_us = 0
         self._skipped_at: float | None = None
         self._loop = asyncio.get_running_loop()
+        self._live_from = start
+        """Where its cursor stood when it had been sent all there was."""
         self._start, self._taken, self._progress_at = start, -1, self._loop.time()
         """Where it began; newest sequence number that it has told, and when that last grew."""
         self.is_stalled = False
@@ -174,11 +176,14 @@ class ChildFeed:
         self.link.close(reason)
 
     def heard(self, beat: Heartbeat) -> bool:
-        """Take a heartbeat of the child; return whether it has received all there is."""
+        """Take a heartbeat of the child; return whether it lacks only what has been sent just now.
+
+        It has what there was when it became live: on a slow link something is always on its way.
+        """
         self._peer_us = beat.time_us - self._now_us()
         if beat.newest > self._taken:
             self._taken, self._progress_at = beat.newest, self._loop.time()
-        return self.live and (self._log.newest is None or beat.newest + 1 >= self.cursor)
+        return self.live and (self._log.newest is None or beat.newest + 1 >= self._live_from)
 
     def stalled(self, now: float) -> bool:
         """Whether the child says nothing, or takes nothing of what is there for it."""
@@ -220,7 +225,8 @@ class ChildFeed:
         while wrote < most and not self.link.paused and not self.link.closed:
             data, self.cursor, count = self._log.read(self.cursor, most - wrote)
             if not data:
-                self.live = True
+                if not self.live:
+                    self.live, self._live_from = True, self.cursor
                 break
             wrote += len(data)
             self._stats.sent_bytes[self.stripe] += len(data) - count * HEADER_BYTES

@@ -8,7 +8,8 @@ Rules
    a subtree but no slot left is one above its parent's slots in such a place, until the leaf has
    gone elsewhere.
 2. Where there is none, a newcomer gets in this order: Serve, shared, a repair slot. An orphan may
-   first be one above its parent's slots.
+   first be one above its parent's slots. Where there is no place at all, one that serves the stripe
+   takes that of a leaf at the server proxy, which is sent away first.
 3. All candidates give the same resulting depth (`zebra` does not look at depths). The first is
    reserved: it counts as a child until the node reports its parent.
 4. Members which have not reported their own parent yet are candidates only where nobody else is.
@@ -88,7 +89,7 @@ class Planner:
             self.repair,
         ]
         if query.member.admitted:
-            steps = [self._settled, self.regular, self._overcommitted, *steps[1:]]
+            steps = [self._settled, self.regular, self._overcommitted, *steps[1:], self._last_leaf]
         for step in steps:
             found = step(query)
             if found is not None:
@@ -241,6 +242,14 @@ class Planner:
         if found is not None:
             found.shared = True
         return found
+
+    def _last_leaf(self, query: Query) -> Found | None:
+        """Return the server proxy for who serves the stripe, in place of a leaf that goes first."""
+        root, stripe = self._graph.root, query.stripe
+        if not self._graph.serving(query.member, stripe) or not query.member.slots:
+            return None
+        leaf = self._graph.leaf_of(root, stripe, but=query.member)
+        return Found([root], splice=True) if leaf and self.fits(root, query) else None
 
     def _is_ready(self, one: Member, query: Query) -> bool:
         link = one.links[query.stripe]

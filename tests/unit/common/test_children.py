@@ -199,6 +199,20 @@ def test_an_orphan_may_be_the_excess() -> None:
     assert children.ask(request("d", orphan=True), ()) == targets("a", "b")
 
 
+def test_leaves_at_the_server_proxy_do_not_keep_a_tree_out() -> None:
+    """Two leaves were quicker: all others hang below the one that comes now."""
+    children = Children(slots=1, spare=1, per_stripe=True)
+    for leaf in (A, B):
+        assert children.ask(request(leaf, orphan=True), ()) == Admit()
+    tree = interior(C, orphan=True)
+    assert isinstance(children.ask(tree, ()), Refuse), "neither leaf has what the tree may lack"
+    children.caught_up(B, S0)
+    assert isinstance(children.ask(interior(D), ()), Refuse), "a newcomer can go elsewhere"
+    assert isinstance(children.ask(request(E, orphan=True), ()), Refuse), "a leaf can help nobody"
+    assert children.ask(tree, ()) == Admit(dismiss=B)
+    assert names(children) == [A, C]
+
+
 def test_a_node_without_slots_takes_nobody() -> None:
     decision = Children(slots=0).ask(request("a", orphan=True), ())
     assert isinstance(decision, Refuse)

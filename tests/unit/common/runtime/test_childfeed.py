@@ -181,3 +181,15 @@ def test_a_child_that_takes_nothing_of_what_is_sent_is_stalled_too(clock: Clock)
         clock.now += 0.1
     parent.told(3, clock)
     assert not parent.feed.stalled(clock.now)
+
+
+def test_a_child_has_caught_up_though_something_is_always_on_its_way(clock: Clock) -> None:
+    """On a slow link no heartbeat of it names the newest frame of a stream that flows."""
+    parent = Parent()
+    fill(parent.log, 1, 3)
+    assert not parent.told(3, clock), "it has not been sent all there was"
+    parent.feed.feed()
+    assert not parent.told(2, clock)
+    fill(parent.log, 4, 5)
+    parent.feed.feed()
+    assert parent.told(3, clock)

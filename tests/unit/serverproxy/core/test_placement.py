@@ -182,6 +182,22 @@ def test_an_orphan_with_a_subtree_goes_high_and_a_leaf_makes_room_for_it() -> No
     assert (B, A, [C]) in moves(trees)
 
 
+def test_a_subtree_takes_the_place_of_a_leaf_at_the_server_proxy_where_there_is_no_other() -> None:
+    """Both leaves came there by themselves, and all slots hang below the one that waits."""
+    trees = one_tree((A, ROOT, 2), (B, A, 0), (C, A, 0), (D, A, 2))
+    trees.remove(A)
+    for leaf in (B, C):
+        trees.attach(leaf, S0, ROOT)
+    placement = trees.place(D, S0)
+    assert placement is not None
+    assert placement.candidates == (Candidate(ROOT, 1, displaced=B),)
+    trees.attach(D, S0, ROOT)
+    trees.attach(B, S0, D)
+    assert (C, ROOT, [D]) in moves(trees)
+    trees.attach(C, S0, D)
+    trees.check()
+
+
 def test_a_leaf_does_not_shut_a_subtree_out_of_the_server_proxy() -> None:
     trees = one_tree((A, ROOT, 2), (B, A, 0), (C, A, 1), (D, C, 0))
     orphans = trees.remove(A)
