@@ -93,6 +93,11 @@ class HttpServer:
         self._events = EventStream(snapshot)
         self._gets[EVENTS] = self._events.answer
 
+    @property
+    def listeners(self) -> int:
+        """Pages that are fed now."""
+        return 0 if self._events is None else self._events.listeners
+
     def serve_action(self, path: str, action: Action[Body]) -> None:
         """Add something to do."""
 
