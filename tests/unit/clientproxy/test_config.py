@@ -144,3 +144,36 @@ def test_the_shipped_file_shows_every_key_with_a_comment_and_its_default() -> No
         keys.update(dict.fromkeys(re.findall(r"^([a-z_]+):", paragraph, re.MULTILINE), comment))
     assert set(keys) == set(ClientConfig.model_fields)
     assert [key for key, comment in keys.items() if "Default: " not in comment] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("rtsp: 127.0.0.1:9000\nhttp: ':9000'", "http (line 2): is the port of rtsp too: choose"),
+        ("rtsp: 127.0.0.1:7855", "rtsp (line 1): is the port of listen too: choose another one"),
+        (
+            "reorder_timeout: 20",
+            "reorder_timeout (line 1): 20 is above log_time, which is 15: what is waited for",
+        ),
+        ("log_time: 1", "reorder_timeout: 2 is above log_time, which is 1: what is waited for"),
+        ("server: h\njoin: [a, b, a]", "join (line 2): a comes twice: keep one of them"),
+        ("advertise: ['*']", "advertise.0 (line 1): '*' is not an address"),
+        ("advertise: [':80']", "advertise.0 (line 1): ':80' names no host"),
+        ("advertise: [0.0.0.0]", "advertise.0 (line 1): '0.0.0.0' is no address that others"),
+        ("server: '*'", "server (line 1): '*' is not an address: write HOST"),
+        ("rtsp: '*:80'", "rtsp (line 1): '*:80' is not an address: write HOST"),
+        ("http: 12:30", "http (line 1): '12:30' is not an address: write HOST"),
+        ("http: 12:30:45", "http (line 1): '12:30:45' has no port"),
+        ("server: 300.1.1.1", "server (line 1): '300.1.1.1' is not an address"),
+        ("server: 1.10", "server (line 1): 1.1 is not an address: write HOST:PORT"),
+        ("server: no", ""),
+        ("server: h\njoin: [no, '1']", ""),
+        ("log_time: 1\nreorder_timeout: 1", ""),
+    ],
+)
+def test_what_is_impossible_or_no_address_is_refused(file: Path, text: str, sentence: str) -> None:
+    """A host may be called `no`: where text is asked for, what is written is meant."""
+    if sentence:
+        assert fault(file, text).startswith(sentence)
+    else:
+        read(file, text)

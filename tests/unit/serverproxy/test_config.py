@@ -252,3 +252,95 @@ def test_the_options_of_a_test_card_are_checked(source: str, fault: str) -> None
         return
     with pytest.raises(ValueError, match=fault):
         ChannelConfig(source=source)
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (
+            ["source: rtsps://camera/", "transport: udp"],
+            ".transport (line 4): udp would carry a stream from rtsps:// in clear: write tcp or"
+            " auto",
+        ),
+        (
+            ["source: 'testcard:'", "transport: udp"],
+            ".transport (line 4): means nothing with testcard:: leave it away",
+        ),
+        (
+            ["source: 'testcard:'", "username: me"],
+            ".username (line 4): means nothing with testcard:: leave it away",
+        ),
+        (
+            ["source: rtsp://camera/", "add_policy: knock_down"],
+            ".add_policy (line 4): counts with join: redirect only: write that too",
+        ),
+        (
+            ["source: rtsp://camera/", "delete_policy: root", "join: directory"],
+            ".delete_policy (line 4): counts with join: redirect only: write that too",
+        ),
+    ],
+)
+def test_pairs_that_are_impossible_are_refused(file: Path, lines: list[str], fault: str) -> None:
+    assert faults(file, *lines) == [fault]
+
+
+def test_pairs_are_refused_together_with_all_other_faults(file: Path) -> None:
+    """Of a whole file, in the order of its lines: nobody has to check it twice."""
+    file.write_text(
+        "listen: 127.0.0.1:9854\n"
+        "http: ':9854'\n"
+        "log_level: loud\n"
+        "log_level: info\n"
+        "channels:\n"
+        "  one:\n"
+        "    source: camera\n"
+        "    password: x\n"
+        "    ca: /none\n"
+        "    log_time: 12:30:45\n"
+        "  two: {transport: udp, stripes: 010}\n"
+        "  t/o: {source: 'testcard:'}\n"
+        "  three: {source: 'testcard:', transport: tcp, repair_slots: no}\n"
+        "kanals: &x {}\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        check(file)
+    shown = [fault.removeprefix(f"{file}: ").split(": ")[0] for fault in refused.value.faults]
+    assert shown == [
+        "http (line 2)",
+        "log_level (line 3)",
+        "log_level (line 4)",
+        "channels.one.source (line 7)",
+        "channels.one.password (line 8)",
+        "channels.one.ca (line 9)",
+        "channels.one.log_time (line 10)",
+        "channels.two.source (line 11)",
+        "channels.two.stripes (line 11)",
+        "channels.t/o (line 12)",
+        "channels.three.repair_slots (line 13)",
+        "channels.three.transport (line 13)",
+        "line 14",
+        "kanals (line 14)",
+    ]
+
+
+def test_two_ports_that_are_the_same_are_refused(file: Path) -> None:
+    channels = "channels: {cam: {source: 'testcard:'}}\n"
+    for listen, http, fits in [
+        (":80", "127.0.0.1:80", False),
+        ("0.0.0.0:80", "'[::1]:80'", False),
+        ("127.0.0.1:80", "127.0.0.1:80", False),
+        ("127.0.0.1:80", "127.0.0.2:80", True),
+        ("127.0.0.1:80", "127.0.0.1:81", True),
+        (":0", ":0", True),
+    ]:
+        file.write_text(f"listen: '{listen}'\nhttp: {http}\n{channels}".replace("''", "'"))
+        if fits:
+            check(file)
+            continue
+        with pytest.raises(ConfigError, match="is the port of listen too: choose another one"):
+            check(file)
+
+
+def test_credentials_of_a_url_with_faults_are_not_shown(file: Path) -> None:
+    (fault,) = faults(file, f'source: "rtsp://{"g" * 300}:geheim@camera/"')
+    assert fault == ".username (line 2): the value is too long: at most 256 characters"
