@@ -112,6 +112,8 @@ def entries(program: Program) -> Iterator[Entry]:
 
 def _entry(path: tuple[str, ...], part: Json) -> Entry:
     default = yaml_value(part["default"]) if "default" in part else ""
+    if "x-on-reload" not in part:
+        raise ValueError(f"{'.'.join(path)} has no Key in the Annotated around its whole type")
     effect = next(text for name, text in EFFECTS.items() if name == part["x-on-reload"])
     return Entry(path, str(part["description"]), values(part), default, effect)
 
@@ -133,6 +135,8 @@ def values(part: Json) -> str:
             text = f"list of up to {most}: {values(_dict(items))}"
         case {"type": "object"}:
             text = f"1 to {MAX_CHANNELS} names"
+        case {"minLength": least, "maxLength": most} if least != 1:
+            text = f"text of {least} to {most} characters"
         case {"maxLength": most}:
             text = f"text of up to {most} characters"
         case _:

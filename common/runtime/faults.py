@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from common.runtime.log import redact
 from common.runtime.strictyaml import KeyPath
 
-SECRET_KEYS = frozenset({"username", "password", "source", "token"})
+SECRET_KEYS = frozenset({"username", "password", "source", "token", "http_token"})
 """Keys whose values are never quoted."""
 
 MAX_QUOTED = 80
@@ -27,13 +27,13 @@ _WRITE = {
     "float_type": "is not a number: write it in digits and without quotes, such as 5 or 0.5",
     "bool_type": "is neither true nor false: write true or false",
     "string_type": "is not text: write it in quotes",
-    "string_too_short": "is empty: write it out, or leave the key away",
     "tuple_type": "is not a list: write [one, two]",
     "dict_type": _MAPPING,
     "model_type": _MAPPING,
     "string_pattern_mismatch": "is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
 }
 _BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+_SHORT = {"string_too_short": "characters", "too_short": "entries"}
 _MOST = {"string_too_long": "characters", "too_long": "entries"}
 
 
@@ -81,6 +81,10 @@ def sentence(
             text = f"{shown} is not known: write {context.get('expected')}"
         case code if code in _WRITE:
             text = f"{shown} {_WRITE[code]}"
+        case code if code in _SHORT and context.get("min_length") == 1:
+            text = f"{shown} is empty: write it out, or leave the key away"
+        case code if code in _SHORT:
+            text = f"{shown} is too short: at least {context.get('min_length')} {_SHORT[code]}"
         case code if code in _MOST:
             text = f"{shown} is too long: at most {context.get('max_length')} {_MOST[code]}"
         case _:

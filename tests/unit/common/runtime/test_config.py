@@ -20,6 +20,8 @@ class Model(Settings):
     count: Annotated[int, Field(ge=0, le=100)] = 0
     hold: Annotated[float, Field(gt=0, lt=60)] = 1.0
     word: str = ""
+    name: Annotated[str, Field(min_length=1, max_length=3)] = "x"
+    key: Annotated[str, Field(min_length=4)] = "xxxx"
     password: SecretStr | None = None
     names: tuple[ChannelName, ...] = ()
     listen: ListenAddress = Address("", 7854)
@@ -117,10 +119,13 @@ def test_all_faults_come_at_once_each_with_key_and_line(file: Path) -> None:
             "parts: {p: {kind: huge}}",
             "parts.p.kind (line 2): 'huge' is not known: write 'big' or 'small'",
         ),
+        ("name: ''", "name (line 2): '' is empty: write it out, or leave the key away"),
+        ("name: abcd", "name (line 2): 'abcd' is too long: at most 3 characters"),
+        ("key: abc", "key (line 2): 'abc' is too short: at least 4 characters"),
         (
             "colour: red",
-            "colour (line 2): is not a key: the keys here are count, flag, hold, listen, names,"
-            " needed, parts, password, peer, word",
+            "colour (line 2): is not a key: the keys here are count, flag, hold, key, listen,"
+            " name, names, needed, parts, password, peer, word",
         ),
         (
             "listen: 7854",
