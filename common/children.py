@@ -5,7 +5,8 @@ Rules
 1. A free slot is given to whoever asks.
 2. Without one, a newcomer that will serve this stripe takes the place of a leaf child: it comes in
    as the one excess and, once it has caught up, the leaf is redirected to it. Above a user's hard
-   limit nobody comes in before the leaf has been sent away.
+   limit nobody comes in before the leaf has been sent away. The server proxy may name whose place
+   it takes (`Attach.displaces`): then also that of a child that is no leaf.
 3. Without one, an orphan may be the one excess of an `auto` node. Of the server proxy, where there
    is an excess already, one that serves this stripe takes the place of a leaf, which goes first.
 4. All others are redirected to the children that serve this stripe, or refused as full.
@@ -120,6 +121,7 @@ class Children:
             return Refuse("loop", "you are among my ancestors in this stripe")
         slots = _slots(request, stripe)
         child = Child(node, stripe, slots, request.addresses, request.rtt_us)
+        child.displaces = None if request.displaces is None else NodeId(request.displaces)
         known = self._children.get((stripe, node))
         if (known is not None and not known.stalled) or self.free(stripe) > 0:
             return self._take(child)
@@ -187,6 +189,10 @@ class Children:
 
     def _place(self, child: Child, *, orphan: bool) -> Child | None:
         """Return whose place a child can take that will take it under itself."""
+        if child.displaces is not None:
+            named = self._children.get((child.stripe, child.displaces))
+            if named is not None and not named.leaving:
+                return named
         leaf = self._leaf(child.stripe)
         if leaf is not None or orphan:
             return leaf

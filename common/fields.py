@@ -109,7 +109,7 @@ class Stream(Part, frozen=True):
     tracks: Annotated[tuple[Track, ...], Meta(max_length=256)]
 
 
-class Candidate(Part, frozen=True):
+class Candidate(Part, frozen=True, omit_defaults=True):
     """A possible parent. Without addresses it is the server proxy that the node talks to."""
 
     node: NodeName
@@ -118,6 +118,8 @@ class Candidate(Part, frozen=True):
     """Seconds from the capture of a packet to its delivery at the candidate."""
     available: bool
     """A slot is free; otherwise spliceable."""
+    displaces: NodeName | None = None
+    """Child of the candidate whose place is to be taken, and that goes under who takes it."""
 
 
 class StripeCandidates(Part, frozen=True):

@@ -278,6 +278,8 @@ class Attach(Message, frozen=True, tag="Attach"):
     visited: NodeNames = ()
     rtt_us: U64 | None = None
     """Round trip of a Probe to this parent, where the add policy asks for it."""
+    displaces: NodeName | None = None
+    """Child of the parent whose place the server proxy gave to this one (`Candidate.displaces`)."""
 
 
 class Attached(Message, frozen=True, tag="Attached"):

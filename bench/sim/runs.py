@@ -11,7 +11,7 @@ from bench.sim.daemons import Source
 from bench.sim.network import Weather
 from bench.sim.watch import Results
 from bench.sim.world import Setting, World
-from serverproxy.core.lowering import depth_bound
+from serverproxy.core.graph import depth_bound
 
 SETTLE = 10.0
 """Seconds between growth, what befalls the nodes, and the end."""

@@ -31,6 +31,20 @@ class LoopError(TreeError):
     """A node would hang under itself."""
 
 
+def depth_bound(nodes: int) -> int:
+    """Return how deep a tree of so many nodes may be: ceil(log2(n / 2)) + 2."""
+    return max(0, (nodes - 1).bit_length() - 1) + 2
+
+
+def height(top: Member, stripe: Stripe) -> int:
+    """Return how many levels will hang below a member; walks over them."""
+    levels, level = 0, list(top.links[stripe].down)
+    while level:
+        levels += 1
+        level = [child for one in level for child in one.links[stripe].down]
+    return levels
+
+
 class Graph(Links):
     """All trees of one channel: links that agree with each other, shelves that agree with them."""
 
@@ -70,6 +84,11 @@ class Graph(Links):
             link = member.links[stripe]
             return self.root_slots + self.repair_slots - len(link.down) - link.leaving
         return member.limit - member.held
+
+    def depth_below(self, parent: Member, stripe: Stripe) -> int:
+        """Return the depth that a child of `parent` has, 1 below who hangs nowhere."""
+        depth = parent.links[stripe].depth
+        return 1 if depth is None else depth + 1
 
     def serving(self, member: Member, stripe: Stripe) -> bool:
         """Whether children in this stripe are what `member` is there for."""

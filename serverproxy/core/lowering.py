@@ -1,17 +1,25 @@
 """Trees that are deeper than they need be, after churn, made lower (design 5, "Depth").
 
-Orphans are hung where there is room, whole subtrees low down among them. Then a subtree that is too
-deep and a leaf higher up take each other's places: each such move lowers the sum of all depths, so
-they come to an end.
+Orphans are hung where there is room, tall ones one above a node's slots. Then places are filled
+from below (`filling`), or a subtree that is too deep and a leaf higher up take each other's places.
+The first kind leaves fewer nodes below the bound, the second lowers the sum of all depths and puts
+none below the bound: so they come to an end.
 """
 
+from collections.abc import Iterable
 from itertools import islice
 
 from common.ids import Stripe
-from serverproxy.core.moves import Mover, Remedy
+from serverproxy.core.filling import Filling, Survey
+from serverproxy.core.graph import depth_bound, height
+from serverproxy.core.moves import Remedy
 from serverproxy.core.placement import Found, Query
 from serverproxy.core.shelves import Member
 
+MOST_MOVING = 12
+"""Moves under way above which no more are asked for to make a tree lower."""
+FILL_ABOVE = 1
+"""Levels above the bound above which a place is filled from below; up to there swaps do."""
 TRIES = 8
 """How many subtrees, and at each depth how many leaves, are looked at for one move."""
 MOST_RAISED = 6
@@ -19,20 +27,16 @@ MOST_RAISED = 6
 is, each time."""
 
 
-def depth_bound(nodes: int) -> int:
-    """Return how deep a tree of so many nodes may be: ceil(log2(n / 2)) + 2."""
-    return max(0, (nodes - 1).bit_length() - 1) + 2
-
-
-class Lowering(Mover):
+class Lowering(Filling):
     """Plans the moves towards lower trees."""
 
     def due(self, stripe: Stripe) -> list[Remedy]:
-        """Move deep nodes up where the tree is deeper than it need be, once others have arrived."""
+        """Move deep nodes up where the tree is deeper than it need be, but who is on its way."""
         graph, moves = self._graph, list[Remedy]()
-        if graph.policy == "zebra" or graph.moving[stripe]:
+        if graph.policy == "zebra" or len(graph.moving[stripe]) > MOST_MOVING:
             return moves
         bound = depth_bound(len(graph.members))
+        moves += self._fill(stripe, bound)
         for _ in range(MOST_RAISED):
             levels = graph.shelves[stripe].interior.levels()
             if not levels or levels[-1] + 1 <= bound + (2 if moves else 0):
@@ -41,6 +45,51 @@ class Lowering(Mover):
                 break
             moves += raised
         return moves
+
+    def take_in(self, children: Iterable[Member], stripe: Stripe) -> list[Remedy]:
+        """Fill a place for one of these, one too many where they are, if all would hang too deep.
+
+        Else whoever goes first may hang where there is room.
+        """
+        graph, bound = self._graph, depth_bound(len(self._graph.members))
+        if graph.policy == "zebra" or not graph.shelves[stripe].free.levels():
+            return []
+        tall = dict[Member, int]()
+        for child in children:
+            found, levels = (
+                self._planner.regular(Query(child, stripe, set())),
+                height(child, stripe),
+            )
+            if found and graph.depth_below(found.parents[0], stripe) + levels <= bound:
+                return []
+            tall[child] = levels
+        if not any(tall.values()):
+            return []
+        survey = self.survey(graph.root, stripe)
+        for top in sorted(tall, key=lambda one: tall[one]):
+            for lowest in (bound, bound + 1):
+                if tall[top] and (moves := self.fill(top, stripe, lowest, survey)):
+                    return moves
+        return []
+
+    def _fill(self, stripe: Stripe, bound: int) -> list[Remedy]:
+        """Fill a place higher up, so that what hangs too deep comes to hang below it."""
+        levels = self._graph.shelves[stripe].interior.levels()
+        if not levels or levels[-1] + 1 <= bound + FILL_ABOVE:
+            return []
+        survey = self.survey(self._graph.root, stripe)
+        for lowest in range(bound, len(survey.levels) - 1):
+            for top in self._spine(stripe, survey):
+                if moves := self.fill(top, stripe, lowest, survey):
+                    return moves
+        return []
+
+    def _spine(self, stripe: Stripe, survey: Survey) -> list[Member]:
+        """Return who is on the way to the deepest node, the highest first."""
+        spine = [self._graph.root]
+        while down := spine[-1].links[stripe].down:
+            spine.append(max(down, key=lambda one: survey.heights[one]))
+        return spine[1:-1]
 
     def _raise(self, deepest: int, stripe: Stripe) -> list[Remedy]:
         """Move one of the deepest interior nodes up, or one above it with its whole subtree."""
@@ -96,10 +145,6 @@ class Lowering(Mover):
                     moves = self._move(query, Found([parent]))
                     return moves + self._move(Query(leaf, stripe, set()), Found([home]))
         return []
-
-    def _is_here(self, one: Member, stripe: Stripe) -> bool:
-        link = one.links[stripe]
-        return link.parent is not None and link.parent is link.up
 
     def _depth(self, found: Found, stripe: Stripe) -> int:
         depth = found.parents[0].links[stripe].depth

@@ -17,9 +17,10 @@ Rules
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from common.ids import NodeId, Stripe
-from serverproxy.core.graph import Graph
+from serverproxy.core.graph import Graph, depth_bound, height
 from serverproxy.core.shelves import Member, Shelf
 
 MAX_CANDIDATES = 10
@@ -34,10 +35,13 @@ class Candidate:
     depth: int
     """Depth that the node will have there."""
     displaced: NodeId | None = None
-    """The leaf in whose place it comes, as the trees suppose (the parent decides); None: a slot."""
+    """The child in whose place it comes, a leaf as the trees suppose (the parent decides), or one
+    that they chose (`Found.before`). None: a slot."""
     settled: bool = True
     """False: the parent has not yet reported a parent of its own in this stripe, or hangs, in the
     end, under such a node."""
+    chosen: bool = False
+    """`displaced` is not for the parent to decide: the node says it in Attach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Found:
     """Parents that are full hand over a leaf."""
     shared: bool = False
     serve: Member | None = None
+    before: Member | None = None
+    """It splices in front of this child of the first parent, which goes under it."""
 
 
 class Planner:
@@ -113,11 +119,28 @@ class Planner:
 
     def _settled(self, query: Query) -> Found | None:
         """Return a place of those that a subtree need not wait for."""
-        for step in (self.regular, self._overcommitted):
+        for step in (self._low_enough, self.regular, self._overcommitted):
             found = step(query)
             if found is not None and not self._is_pending(found.parents[0], query.stripe):
                 return found
         return None
+
+    def _low_enough(self, query: Query) -> Found | None:
+        """Return a place one above a node's slots, where a tall subtree would else hang too low."""
+        graph, stripe = self._graph, query.stripe
+        down = query.member.links[stripe].down
+        if not down or graph.policy == "zebra":
+            return None
+        lowest = depth_bound(len(graph.members)) - height(query.member, stripe)
+        found = self.regular(query)
+        if found is not None and graph.depth_below(found.parents[0], stripe) <= lowest:
+            return found
+        over = graph.shelves[stripe].over
+        for key in reversed([key for key in over.levels() if key < lowest]):
+            fit = (one for one in over.at(key) if self.fits(one, query))
+            if parents := list(islice(fit, MAX_CANDIDATES)):
+                return Found(parents)
+        return found
 
     def _is_pending(self, parent: Member, stripe: Stripe) -> bool:
         return parent is not self._graph.root and parent.links[stripe].pending
@@ -196,12 +219,14 @@ class Planner:
     def _candidate(self, parent: Member, query: Query, found: Found) -> Candidate:
         graph, stripe = self._graph, query.stripe
         link = parent.links[stripe]
-        leaf = None
+        leaf = found.before
         if found.splice and graph.free(parent, stripe) < 1:
             leaf = graph.leaf_of(parent, stripe, but=query.member)
         displaced = None if leaf is None else leaf.id
         settled = not self._is_pending(parent, stripe)
-        return Candidate(parent.id, (link.depth or 0) + 1, displaced, settled)
+        return Candidate(
+            parent.id, (link.depth or 0) + 1, displaced, settled, found.before is not None
+        )
 
     def _takes_leaves(self, query: Query) -> bool:
         serving = self._graph.serving(query.member, query.stripe)

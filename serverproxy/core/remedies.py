@@ -47,7 +47,12 @@ class Remedies(Mover):
         assert up is not None and source is not None  # noqa: PT018 (that is what moving means)
         above = up.links[stripe]
         depth = 0 if above.depth is None else above.depth
-        candidate = Candidate(up.id, depth + 1, None, settled=not above.pending)
+        chosen = link.displaces
+        if chosen is not None and not chosen.links[stripe].down:
+            chosen = None  # a leaf: which one is for the parent to decide
+        displaced = None if chosen is None else chosen.id
+        settled, named = not above.pending, chosen is not None
+        candidate = Candidate(up.id, depth + 1, displaced, settled, chosen=named)
         shared = not self._graph.serving(up, stripe)
         return Move(member.id, source.id, Placement(stripe, (candidate,), shared))
 
@@ -57,6 +62,8 @@ class Remedies(Mover):
         due: list[Remedy] = []
         for stripe in self._graph.stripes:
             children = self._children(member, stripe)
+            if self._owes(member, stripe) and self._lowering is not None:
+                due += self._lowering.take_in(children, stripe)
             for child in children:
                 if self._owes(member, stripe):
                     due += self._send_away(child, stripe, member)

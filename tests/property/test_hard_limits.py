@@ -7,7 +7,7 @@ import pytest
 
 from bench.sim.joins import measure
 from common.children import Children
-from serverproxy.core.lowering import depth_bound
+from serverproxy.core.graph import depth_bound
 from tests.support.overlay_model import STRIPES, Model
 
 SLOTS = 2

@@ -7,12 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.ids import NodeId, Stripe
-from serverproxy.core.lowering import depth_bound
+from serverproxy.core.graph import depth_bound
 from serverproxy.core.tree import Candidate, Move, Trees
 from tests.support.fleet import long
 
 STRIPES = (Stripe(0), Stripe(1))
-MOST_LOOKS = 25
+MOST_LOOKS = 4
 """Looks at what the trees owe after which they are low again, whoever has died."""
 
 
@@ -42,7 +42,10 @@ def look(trees: Trees) -> bool:
     """Have done what the trees owe now; return whether it was anything."""
     moves = [one for one in trees.remedies() if isinstance(one, Move)]
     for move in moves:
-        trees.attach(move.node, move.stripe, move.placement.candidates[0].parent)
+        at = move.placement.candidates[0]
+        trees.attach(move.node, move.stripe, at.parent)
+        if at.chosen and at.displaced is not None:  # its parent hands it over
+            trees.attach(at.displaced, move.stripe, move.node)
     return bool(moves)
 
 
@@ -117,12 +120,13 @@ def come_or_go(trees: Trees, chance: Random, born: int, nodes: int, slots: int) 
         trees.attach(orphan, stripe, found.candidates[0].parent)
 
 
-@pytest.mark.parametrize(("slots", "share"), [(3, 0.002), (2, 0.03)])
+@pytest.mark.parametrize(("slots", "share"), [(3, 0.0005), (2, 0.004)])
 def test_under_churn_the_depth_stays_near_the_bound(slots: int, share: float) -> None:
     """The bound and two levels at once, but for a `share` of the events, and then soon after them.
 
-    Those are the deaths of nodes near the server proxy: of their children's subtrees one is hung
-    low, and rises by and by. With two slots each hardly any is free for the others meanwhile.
+    Those are deaths while no slot is free in a stripe: with two slots each there is hardly ever
+    more than one. Without places that are filled from below (`filling`) it took up to 16 looks,
+    and more than one after 2 % of the events.
     In `test-full` with 2,000 nodes through 6,000 events (design 5, "Depth").
     """
     nodes, events = int(long(150, 2000)), int(long(600, 6000))

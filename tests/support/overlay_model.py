@@ -383,6 +383,7 @@ class Model:
             addresses=node.addresses,
             start=0,
             orphan=command.orphan,
+            displaces=command.candidate.displaces,
         )
         match self._children(target).ask(request, path):
             case Admit(dismiss):

@@ -1,0 +1,52 @@
+"""A newcomer whose place the server proxy has named: that of a child with children of its own."""
+
+from common.children import Admit, Children, SendAway
+from common.ids import NodeId, Stripe
+from common.messages import Attach
+
+S0 = Stripe(0)
+
+
+def request(node: str, *, displaces: str | None = None, slots: int = 2) -> Attach:
+    return Attach(
+        version=1,
+        channel="cam",
+        stripe=S0,
+        node=node,
+        group_key="k",
+        serve=0,
+        slots=slots,
+        addresses=(f"{node}:7855",),
+        start=0,
+        orphan=False,
+        displaces=displaces,
+    )
+
+
+def full(spare: int = 1) -> Children:
+    children = Children(slots=2, spare=spare)
+    for node in "ab":
+        assert children.ask(request(node), ()) == Admit()
+        children.caught_up(NodeId(node), S0)
+    return children
+
+
+def test_the_child_that_was_named_goes_under_it_once_it_has_caught_up() -> None:
+    children = full()
+    assert children.ask(request("x", displaces="b"), ()) == Admit()
+    assert children.caught_up(NodeId("x"), S0) == "b"
+
+
+def test_above_a_hard_limit_the_child_that_was_named_goes_first() -> None:
+    children = full(spare=0)
+    assert children.ask(request("x", displaces="b"), ()) == Admit(dismiss=NodeId("b"))
+    assert [child.node for child in children.of(S0)] == ["a", "x"]
+
+
+def test_without_such_a_child_it_is_sent_on_as_before() -> None:
+    for named in (None, "y"):
+        assert isinstance(full().ask(request("x", displaces=named), ()), SendAway)
+
+
+def test_who_can_take_nobody_takes_nobody_s_place() -> None:
+    assert isinstance(full().ask(request("x", displaces="b", slots=0), ()), SendAway)

@@ -1,0 +1,95 @@
+"""The place of a dead interior node is filled by one from below (Z34; design 5, "Depth")."""
+
+import pytest
+
+from common.ids import ROOT, NodeId, Stripe
+from serverproxy.core.graph import depth_bound
+from serverproxy.core.tree import Move, Trees
+
+S0, S1 = Stripe(0), Stripe(1)
+NODES = 200
+MOST_MOVES = 5
+"""Moves for one subtree that finds a place: two leaves, who fills it, and both who go under it."""
+
+
+def grown(slots: int) -> Trees:
+    trees = Trees(stripes=2)
+    for index in range(NODES):
+        trees.add(node := NodeId(f"n{index}"), slots=slots, hard_limit=False)
+        placed = trees.join(node)
+        assert placed is not None
+        for stripe, placement in placed.items():
+            trees.attach(node, stripe, placement.candidates[0].parent)
+        while look(trees):
+            pass
+    return trees
+
+
+def look(trees: Trees) -> list[Move]:
+    """Have done what the trees owe now."""
+    moves = [one for one in trees.remedies() if isinstance(one, Move)]
+    for move in moves:
+        at = move.placement.candidates[0]
+        trees.attach(move.node, move.stripe, at.parent)
+        if at.chosen and at.displaced is not None:
+            trees.attach(at.displaced, move.stripe, move.node)
+    return moves
+
+
+def interior(trees: Trees, depth: int) -> NodeId:
+    """Return a node of this depth in stripe 0 with as many children as it has slots."""
+    return next(
+        one
+        for one in trees.nodes()
+        if trees.depth(one, S0) == depth and len(trees.children(one, S0)) == trees.slots(one)
+    )
+
+
+def kill(trees: Trees, node: NodeId) -> int:
+    """Let a node die and its orphans find places as they do; return how many they are."""
+    orphans = trees.remove(node)
+    for orphan, stripe in orphans:
+        found = trees.place(orphan, stripe)
+        assert found is not None
+        trees.attach(orphan, stripe, found.candidates[0].parent)
+    return len(orphans)
+
+
+def depths(trees: Trees) -> list[int]:
+    return [trees.tree_depth(S0), trees.tree_depth(S1)]
+
+
+@pytest.mark.parametrize("slots", [2, 3])
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_a_dead_node_high_up_costs_no_depth(slots: int, depth: int) -> None:
+    """Not even before the first look: a tall orphan is one above somebody's slots till then.
+
+    What is moved is in proportion to the dead node's children, whatever hangs below them.
+    """
+    trees = grown(slots)
+    orphans, moves = kill(trees, interior(trees, depth)), 0
+    assert max(depths(trees)) <= depth_bound(NODES) + 1
+    for _ in range(6):
+        moves += len(look(trees))
+        assert max(depths(trees)) <= depth_bound(NODES) + 1
+    assert not look(trees), "it comes to an end"
+    assert moves <= MOST_MOVES * orphans
+    assert max(depths(trees)) <= depth_bound(NODES)
+    assert all(trees.excess(node) == 0 for node in (ROOT, *trees.nodes()))
+    trees.check()
+
+
+def test_who_fills_a_place_says_in_front_of_whom() -> None:
+    """Its new parent has no leaf to hand over: the child whose place it takes is named."""
+    trees = grown(2)
+    kill(trees, interior(trees, 3))
+    named = [
+        one.placement.candidates[0]
+        for one in (remedy for remedy in trees.remedies() if isinstance(remedy, Move))
+        if one.placement.candidates[0].chosen
+    ]
+    assert named
+    for at in named:
+        assert at.displaced in trees.children(at.parent, S0)
+        again = [one.placement.candidates[0] for one in trees.remedies() if isinstance(one, Move)]
+        assert at in again, "it is asked for in the same words until it is reported"
