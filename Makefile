@@ -13,7 +13,9 @@ PYTEST := $(BIN)/python -m pytest
 FAST := tests/unit tests/property tests/scenarios tests/sim
 TYPED := common serverproxy clientproxy tests scripts/docs.py scripts/manpages.py scripts/demo $(patsubst %/__init__.py,%,$(wildcard bench/__init__.py))
 
-.PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov mutations bench demo docs lock clean
+.PHONY: help setup debian format lint types check test test-full test-e2e fuzz cov mutations bench demo docs install uninstall deb lock clean
+
+install uninstall: export PYTHON := $(if $(filter file,$(origin PYTHON)),,$(PYTHON))
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -72,6 +74,15 @@ demo: setup ## Show it: a source, a server proxy, four client proxies (SOURCE=rt
 
 docs: setup ## Make the shipped configuration, its JSON Schemas and docs/configuration.md from the code
 	@$(BIN)/python -m scripts.docs
+
+install: ## Into /opt/stripecast, with commands, units and man pages (DESTDIR, PREFIX=/usr/local)
+	@scripts/install
+
+uninstall: ## Remove what make install has put there; your configuration stays
+	@scripts/uninstall
+
+deb: ## Build a Debian package in dist/ (needs dpkg-dev and debhelper)
+	@scripts/make-deb
 
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	@uv pip compile pyproject.toml -q --upgrade --universal --python-version 3.11 --all-extras --group dev \
