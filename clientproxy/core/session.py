@@ -20,6 +20,9 @@ from common.rtsp.headers import MAX_CHANNEL, Lower, Offer
 SESSION_TIMEOUT = 60.0
 """Seconds without a sign of life: the `timeout` of the Session header."""
 _GRACE = 5.0
+DESERTED_AFTER = 1.0
+REFUSED_AGAIN = 2.5
+"""Seconds within which a port refuses again: hosts may send one such message a second."""
 
 
 class State(enum.Enum):
@@ -55,6 +58,13 @@ class Delivery(NamedTuple):
     """The transport as the player named it."""
 
 
+class _Refusals(NamedTuple):
+    """Since when a port refuses what is sent to it, and when it last did."""
+
+    first: float
+    last: float
+
+
 class Session:
     """One session: its state, the tracks that are set up, when its player was last seen."""
 
@@ -64,6 +74,7 @@ class Session:
         self.deliveries: dict[int, Delivery] = {}
         self._timeout = timeout
         self._seen = now
+        self._refusals: dict[int, _Refusals] = {}
 
     @property
     def lower(self) -> Lower | None:
@@ -102,6 +113,22 @@ class Session:
     def seen(self, now: float) -> None:
         """Note a sign of life: a request with its id, or RTCP of its player."""
         self._seen = max(self._seen, now)
+        self._refusals.clear()
+
+    def refused(self, track: int, now: float) -> None:
+        """Note that a track's port has refused a packet."""
+        known = self._refusals.get(track)
+        again = known is not None and now - known.last <= REFUSED_AGAIN
+        self._refusals[track] = _Refusals(known.first if known and again else now, now)
+
+    def deserted(self, now: float) -> bool:
+        """Say whether the ports of all tracks have refused what was sent for long enough."""
+        return bool(self.deliveries) and all(
+            (one := self._refusals.get(track)) is not None
+            and one.last - one.first >= DESERTED_AFTER
+            and now - one.last <= REFUSED_AGAIN
+            for track in self.deliveries
+        )
 
     def expired(self, now: float) -> bool:
         """Say whether the player has been silent for too long."""

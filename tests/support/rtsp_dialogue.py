@@ -159,8 +159,9 @@ class Datagrams:
         self._socket.sendto(data, address)
 
     def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
+        if self._socket.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
 
     async def wait(self, count: int) -> list[bytes]:
         """Return all datagrams so far once there are that many."""
@@ -194,6 +195,10 @@ class UdpEnd:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close both ports, as the end of a process does."""
         self.rtp.close()
         self.rtcp.close()
 

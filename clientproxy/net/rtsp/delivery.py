@@ -14,6 +14,7 @@ from typing import Protocol
 
 from clientproxy.core.outbox import Outbox
 from clientproxy.core.playout import Outgoing
+from clientproxy.net.rtsp.refusals import refusals, tell_refusals
 from clientproxy.net.rtsp.stats import ServerStats
 from common import rtcp, rtp
 from common.rtsp.messages import DOLLAR
@@ -113,15 +114,20 @@ class UdpPath:
         peer: SocketAddress,
         stats: ServerStats,
         on_rtcp: Callable[[], None],
+        on_refused: Callable[[int], None],
     ) -> None:
-        """Open the pair on the address of the RTSP connection. Raises OSError."""
+        """Open the pair on the address of the RTSP connection. Raises OSError.
+
+        `on_refused` is told the track whose port has refused a packet, where the system says so.
+        """
         self._loop = asyncio.get_running_loop()
         self._stats = stats
-        self._on_rtcp = on_rtcp
+        self._on_rtcp, self._on_refused = on_rtcp, on_refused
         self._peer = peer
         self._ports: dict[int, tuple[SocketAddress, SocketAddress]] = {}
         self._resume: asyncio.TimerHandle | None = None
         self._rtp, self._rtcp = _open_pair(local)
+        tell_refusals(self._rtp)
         self._loop.add_reader(self._rtp, self._drain, self._rtp)
         self._loop.add_reader(self._rtcp, self._drain, self._rtcp)
 
@@ -169,7 +175,10 @@ class UdpPath:
 
     def _send_one(self, sock: socket.socket, payload: bytes, address: SocketAddress) -> None:
         try:
-            sock.sendto(payload, address)
+            try:
+                sock.sendto(payload, address)
+            except ConnectionRefusedError:  # of an earlier packet: this one has not been sent
+                sock.sendto(payload, address)
         except OSError:
             self._stats.packets_dropped += 1
         else:
@@ -177,9 +186,14 @@ class UdpPath:
 
     def _drain(self, sock: socket.socket) -> None:
         """Read what the player sends: reports show that it lives; hole punching is ignored."""
+        for port in refusals(sock):
+            for track in [one for one, (to, _) in self._ports.items() if to[1] == port]:
+                self._on_refused(track)
         for _ in range(_DATAGRAMS_PER_WAKE_UP):
             try:
                 datagram, (host, *_rest) = sock.recvfrom(_DATAGRAM_BYTES)
+            except ConnectionRefusedError:
+                continue
             except OSError:
                 return
             if host == self._peer[0] and rtp.is_rtcp(datagram) and rtcp.is_valid(datagram):

@@ -85,7 +85,7 @@ class Player:
     ) -> tuple[int, int]:
         """Send a track over UDP; return our ports. Raises OSError."""
         if self._udp is None:
-            self._udp = UdpPath(local, peer, self._stats, self._seen)
+            self._udp = UdpPath(local, peer, self._stats, self._seen, self._refused)
         self._udp.add_track(track, delivery.pair)
         return self._udp.server_ports
 
@@ -164,6 +164,9 @@ class Player:
 
     def _seen(self) -> None:
         self.session.seen(self._owner.clock())
+
+    def _refused(self, track: int) -> None:
+        self.session.refused(track, self._owner.clock())
 
     def _interleaved(self) -> InterleavedPath:
         channels = {track: d.pair for track, d in self.session.deliveries.items()}

@@ -91,8 +91,8 @@ class Sessions:
         """Send due reports; end sessions without connection whose player shows no sign of life."""
         now = self.clock()
         for player in self:
-            if not player.connected and player.session.expired(now):
-                log.info("player %s: no sign of life, session ended", player)
+            if not player.connected and (why := _gone(player.session, now)):
+                log.info("player %s: %s, session ended", player, why)
                 self.stats.sessions_expired += 1
                 self.drop(player, goodbye=True)
             else:
@@ -102,3 +102,10 @@ class Sessions:
         """End a session whose feed has no more packets."""
         self.drop(player, goodbye=True)
         self._on_feed_end(player.wire)
+
+
+def _gone(session: Session, now: float) -> str:
+    """Return why the player of a session without connection is taken for gone; empty: it is not."""
+    if session.deserted(now):
+        return "its ports refuse what is sent"
+    return "no sign of life" if session.expired(now) else ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from clientproxy.core import outbox
 from clientproxy.core.session import SESSION_TIMEOUT
 from common import rtcp, rtp
 from common.fields import SenderReport
+from common.ids import Address
 from tests.integration.players.conftest import AUDIO, VIDEO, Stage
 from tests.support.rtsp_dialogue import Frame, Talk, UdpEnd, until
 
@@ -24,6 +26,11 @@ async def play_over_tcp(talk: Talk, *, audio: bool = True) -> str:
         assert (await talk.ask("SETUP", "/cam/trackID=1", TCP23, session)).status == 200
     assert (await talk.ask("PLAY", "/cam/", session)).status == 200
     return session
+
+
+needs_error_queue = pytest.mark.skipif(
+    not hasattr(socket, "MSG_ERRQUEUE"), reason="this system does not tell what ICMP said"
+)
 
 
 async def play_over_udp(talk: Talk, udp: UdpEnd) -> tuple[str, int]:
@@ -301,6 +308,54 @@ async def test_receiver_reports_keep_a_session_over_udp_alive(stage: Stage) -> N
             udp.rtp.send(punch, ("127.0.0.1", port - 1))
         await until(lambda: stage.server.players("cam") == 0)
         assert stage.server.stats.receiver_reports == 3
+
+
+async def feed_on(stage: Stage, seconds: float) -> None:
+    """Send a packet each 20 ms until nobody plays, for so long at most."""
+    at, end = 0.0, asyncio.get_running_loop().time() + seconds
+    while stage.server.players("cam") and asyncio.get_running_loop().time() < end:
+        stage.feed.play([stage.packet(VIDEO, at, keyframe=at == 0)])
+        at += 0.02
+        await asyncio.sleep(0.02)
+
+
+@needs_error_queue
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_player_over_udp_that_is_killed_is_no_player_after_seconds(
+    stage: Stage, host: str
+) -> None:
+    """Its connection ends, and its ports refuse what is sent (ICMP): it will not come back."""
+    if host == "::1":
+        await stage.server.start(Address("::1", stage.address.port))
+    async with UdpEnd(host) as udp, Talk(stage.address, host) as talk:
+        await play_over_udp(talk, udp)
+    await feed_on(stage, 20.0)
+    assert stage.server.players("cam") == 0
+    assert stage.server.stats.sessions_expired == 1
+    assert stage.feed.viewers == []
+
+
+@needs_error_queue
+@pytest.mark.parametrize("what", ["connection", "ports", "one track"])
+async def test_half_a_sign_of_death_ends_no_session(stage: Stage, what: str) -> None:
+    """Without its connection a session goes on; ports may be opened late, or never."""
+    async with UdpEnd() as udp, UdpEnd() as audio, Talk(stage.address) as talk:
+        if what == "one track":
+            reply = await talk.ask("SETUP", "/cam/trackID=0", udp.transport)
+            session = f"Session: {reply.session}"
+            await talk.ask("SETUP", "/cam/trackID=1", audio.transport, session)
+            assert (await talk.ask("PLAY", "/cam/", session)).status == 200
+        else:
+            await play_over_udp(talk, udp)
+        if what != "connection":
+            udp.close()
+        if what != "ports":
+            talk.writer.close()
+            await until(lambda: not stage.server.stats.connections)
+        await feed_on(stage, 2.5)
+        assert stage.server.players("cam") == 1
+        if what == "one track":
+            assert stage.server.stats.packets_dropped == 0
 
 
 async def test_an_open_connection_keeps_a_session_over_tcp_alive(stage: Stage) -> None:

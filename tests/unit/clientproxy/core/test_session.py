@@ -2,7 +2,7 @@
 
 import pytest
 
-from clientproxy.core.session import SESSION_TIMEOUT, Session, State
+from clientproxy.core.session import DESERTED_AFTER, REFUSED_AGAIN, SESSION_TIMEOUT, Session, State
 from common.errors import RtspError
 from common.rtsp.headers import Lower, Offer
 
@@ -125,3 +125,48 @@ def test_a_session_expires_when_its_player_is_silent_for_too_long() -> None:
     session.seen(120.0)  # told late: the newest counts
     assert not session.expired(150.0 + SESSION_TIMEOUT)
     assert session.expired(150.0 + 2 * SESSION_TIMEOUT)
+
+
+def over_udp() -> Session:
+    session = Session("id", now=0.0)
+    session.setup(0, [UDP], [])
+    session.setup(1, [OTHER_UDP], [])
+    return session
+
+
+def refuse(session: Session, *tracks: int, since: float, until: float) -> None:
+    """Let the ports of these tracks refuse a packet each half second."""
+    for half in range(round((until - since) * 2) + 1):
+        for track in tracks:
+            session.refused(track, since + half / 2)
+
+
+def test_a_player_all_of_whose_ports_refuse_is_gone_after_a_second() -> None:
+    session = over_udp()
+    refuse(session, 0, 1, since=10.0, until=10.0 + DESERTED_AFTER - 0.5)
+    assert not session.deserted(11.0)
+    refuse(session, 0, 1, since=10.0 + DESERTED_AFTER, until=10.0 + DESERTED_AFTER)
+    assert session.deserted(11.0)
+
+
+def test_a_player_that_leaves_one_track_alone_is_there() -> None:
+    session = over_udp()
+    refuse(session, 1, since=10.0, until=20.0)
+    assert not session.deserted(20.0)
+    assert not Session("id", now=0.0).deserted(20.0)
+
+
+def test_a_report_shows_that_the_player_is_there_whatever_was_refused() -> None:
+    session = over_udp()
+    refuse(session, 0, 1, since=10.0, until=12.0)
+    session.seen(12.0)
+    assert not session.deserted(12.0)
+
+
+def test_refusals_of_long_ago_say_nothing() -> None:
+    """A player may open its ports late; nothing tells that it has."""
+    session = over_udp()
+    refuse(session, 0, 1, since=10.0, until=12.0)
+    assert not session.deserted(12.0 + 2 * REFUSED_AGAIN)
+    refuse(session, 0, 1, since=30.0, until=30.0)
+    assert not session.deserted(30.0)
