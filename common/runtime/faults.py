@@ -33,8 +33,8 @@ _WRITE = {
     "string_pattern_mismatch": "is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
 }
 _BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
-_SHORT = {"string_too_short": "characters", "too_short": "entries"}
-_MOST = {"string_too_long": "characters", "too_long": "entries"}
+_SHORT = ("string_too_short", "too_short")
+_LONG = ("string_too_long", "too_long")
 
 
 class Impossible(NamedTuple):
@@ -69,6 +69,7 @@ def sentence(
     hide = secret or bool(path and path[-1] in SECRET_KEYS and value)
     shown = _HIDDEN if hide else quoted(value)
     context = detail.get("ctx", {})
+    parts = "characters" if isinstance(value, str) else "entries"
     match detail["type"]:
         case "value_error":
             text = str(context.get("error", ""))
@@ -84,9 +85,9 @@ def sentence(
         case code if code in _SHORT and context.get("min_length") == 1:
             text = f"{shown} is empty: write it out, or leave the key away"
         case code if code in _SHORT:
-            text = f"{shown} is too short: at least {context.get('min_length')} {_SHORT[code]}"
-        case code if code in _MOST:
-            text = f"{shown} is too long: at most {context.get('max_length')} {_MOST[code]}"
+            text = f"{shown} is too short: at least {context.get('min_length')} {parts}"
+        case code if code in _LONG:
+            text = f"{shown} is too long: at most {context.get('max_length')} {parts}"
         case _:
             text = f"{shown} is out of bounds: {_bound(context) or detail['msg']}"
     return text

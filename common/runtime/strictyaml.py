@@ -23,6 +23,9 @@ MAX_DEPTH = 16
 KeyPath = tuple[str | int, ...]
 Value = None | bool | int | float | str | tuple["Value", ...] | dict[str, "Value"]
 
+LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+"""libyaml's where it is there: a reload of hundreds of channels must not hold up the event loop."""
+
 _NULL = ("", "~", "null")
 _BOOL = {"true": True, "false": False}
 _INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -66,11 +69,11 @@ def parse(text: str) -> Document:
     """Read a mapping; an empty text is an empty one. Raises ConfigError as `read` does."""
     try:
         faults = _faults_of_shape(text)
-        top = yaml.compose(text, Loader=yaml.SafeLoader)
+        top = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError([f"line {line}: is not YAML: {error.problem}"]) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError([f"is not YAML: {reason}"]) from None
     builder = _Builder(faults)
@@ -89,7 +92,7 @@ def _faults_of_shape(text: str) -> list[Fault]:
     """
     depth, aliases = 0, False
     faults: list[Fault] = []
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=LOADER):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -143,7 +146,7 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode):
             return tuple(self._item(item, (*path, at)) for at, item in enumerate(node.value))
         text = str(node.value)
-        quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+        quoted = isinstance(node, yaml.ScalarNode) and node.style not in (None, "")
         return text if quoted else plain(text)
 
     def _item(self, node: yaml.Node, path: KeyPath) -> Value:

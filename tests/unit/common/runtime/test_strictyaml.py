@@ -2,11 +2,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.errors import ConfigError
 from common.runtime import strictyaml
+
+
+@pytest.fixture(autouse=True, params=[yaml.SafeLoader, yaml.CSafeLoader], ids=["python", "libyaml"])
+def _both_parsers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where libyaml is not there PyYAML's own parser reads: what is refused is the same."""
+    monkeypatch.setattr(strictyaml, "LOADER", request.param)
 
 
 def faults_of(text: str) -> list[str]:
