@@ -214,10 +214,10 @@ class Downlink(Idle):
     # --- sending on
 
     def _dismiss(self, stripe: Stripe, node: NodeId) -> None:
-        """End a child's link at once: above a hard limit there is no room for both."""
+        """End a child's link at once: there is no room for both."""
         if (feed := self._feeds.get((stripe, node))) is not None:
+            feed.end("full")  # not a parent that died: nobody shall suspect it
             feed.reason = "redirected"
-            feed.link.close("redirected")
 
     def _splice(self, stripe: Stripe, leaf: NodeId, newcomer: NodeId) -> None:
         """Hand a leaf to the newcomer that has taken its place."""

@@ -3,7 +3,7 @@
 import pytest
 
 from common.children import Children
-from common.codec import decode_end, decode_path
+from common.codec import decode_end, decode_path, decode_redirect
 from common.frame import FrameReader, FrameType, Heartbeat, encode_resume
 from common.ids import NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Refused
@@ -25,14 +25,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Parent:
     """A node p with two slots in one stripe."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, slots: int = 2, spare: int = 1) -> None:
         self.log = StripeLog(max_bytes=1 << 30, max_age=60.0)
         self.above = Above("p")
-        self.children = Children(slots=2)
+        self.children = Children(slots=slots, spare=spare)
         self.downlink = Downlink("cam", [self.log], self.children, self.above)
 
-    def asked(self, node: NodeId, start: int = 1, *, active: bool = True) -> NotedLink:
-        """Let a leaf ask for the stripe from `start` on; return its link."""
+    def asked(
+        self, node: NodeId, start: int = 1, *, active: bool = True, slots: int = 0
+    ) -> NotedLink:
+        """Let a leaf, or who has `slots`, ask for the stripe from `start` on; return its link."""
         link = NotedLink()
         request = Attach(
             version=VERSION,
@@ -40,9 +42,9 @@ class Parent:
             stripe=S0,
             node=node,
             group_key="key",
-            serve=None,
-            slots=0,
-            addresses=(),
+            serve=S0 if slots else None,
+            slots=slots,
+            addresses=(f"{node}:7855",) if slots else (),
             start=start,
             orphan=False,
             active=active,
@@ -100,6 +102,20 @@ def test_a_standby_without_a_parent_ends_the_link() -> None:
     assert (kind, decode_end(body).reason) == (FrameType.END, "detached")
     assert link.why == "detached"
     assert list(parent.children) == []
+
+
+def test_a_leaf_that_makes_room_is_told_where_to_go_and_that_nobody_has_died() -> None:
+    """Else it would name this parent as one that nobody should be sent to."""
+    parent = Parent(slots=1, spare=0)
+    leaf = parent.asked(C)
+    parent.downlink.frames(leaf, FrameReader().feed(Heartbeat(0, 0, 1, 0, starved=False).encode()))
+    leaf.taken()
+    parent.asked(D, slots=2)
+    (redirect, redirected), (end, ended) = leaf.taken().control
+    assert (redirect, end) == (FrameType.REDIRECT, FrameType.END)
+    assert [one.node for one in decode_redirect(redirected).targets] == [D]
+    assert (decode_end(ended).reason, leaf.why) == ("full", "full")
+    assert [child.node for child in parent.children] == [D]
 
 
 @pytest.mark.parametrize("active", [True, False])
