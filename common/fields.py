@@ -47,6 +47,8 @@ EndReason: TypeAlias = Literal[
     "bye", "moved", "left", "too_slow", "restarted", "ended", "full", "loop", "detached"
 ]
 """Why a side ends a stripe link in good order."""
+KICKED = "kicked"
+"""Reason of the Closed that a node is sent away with: it hands its children over, and leaves."""
 NodeNames: TypeAlias = Annotated[tuple[NodeName, ...], Meta(max_length=1000)]
 JoinMode: TypeAlias = Literal["directory", "redirect"]
 """How newcomers find a parent: the server proxy names it (Zebra), or parents do (SpreadIt)."""

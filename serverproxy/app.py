@@ -69,14 +69,15 @@ class ServerProxy:
             last = now
 
     def _web(self) -> HttpServer:
-        registry = CollectorRegistry()
+        registry, token = CollectorRegistry(), self._config.http_token
         registry.register(ServerMetrics(self.channels))
         http = HttpServer(
             registry=registry,
             status=lambda: status(self.channels, self.overlay, self.http),
             ready=self._ready,
+            token=None if token is None else token.get_secret_value(),
         )
-        serve(http, self.channels)
+        serve(http, self.channels, self._served.close_one)
         return http
 
     def _ready(self) -> tuple[bool, str]:

@@ -186,6 +186,11 @@ class ServerConfig(Settings):
     http: Annotated[ListenAddress, Key("restart")] = Address("127.0.0.1", HTTP_PORT)
     """Status page, metrics, health and API: HOST:PORT. Who reaches it sees who watches what: bind
     it to more than this machine only behind something that asks for a password."""
+    http_token: Annotated[
+        SecretStr | None, Field(min_length=16, max_length=256), Key("restart")
+    ] = None
+    """With it the operator's actions of the API (move, drain, kick, close) may come from other
+    machines too, as Authorization: Bearer TOKEN. Without it, from this machine only."""
     log_level: Annotated[LogLevel, Key("now")] = "info"
     """What is logged."""
     log_format: Annotated[LogFormat, Key("now")] = "text"

@@ -4,6 +4,7 @@ Also the first handler of every link that other nodes, or the server proxy, open
 """
 
 import asyncio
+import contextlib
 import logging
 
 from clientproxy.config import ClientConfig
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_CHANNELS = 64
 """Channels that one daemon joins at the same time."""
+STAYS_AWAY = 60.0
+"""Seconds for which a channel is not joined that this daemon was sent away from."""
 
 
 class JoinedChannels:
@@ -38,11 +41,16 @@ class JoinedChannels:
         self._leave_at: dict[Node, float] = {}
         self._opening: dict[Node, int] = {}
         self._leaving: set[Node] = set()
+        self._away_until: dict[tuple[str, Address], float] = {}
 
     def join(self, channel: str, server: Address) -> Node:
         """Return the node of a channel; begin to join it if it is new."""
         node = self.nodes.get((channel, server))
         if node is None:
+            if (channel, server) in self._away_until:
+                raise ChannelUnavailableError(
+                    404, f"sent away from channel {channel} by the operator of its server proxy"
+                )
             if len(self.nodes) >= MAX_CHANNELS:
                 raise ChannelUnavailableError(
                     NO_ROOM, f"{MAX_CHANNELS} channels are joined already"
@@ -55,9 +63,13 @@ class JoinedChannels:
 
     def join_all(self) -> None:
         """Join the channels that are to be joined without waiting for a player."""
+        if (server := self.config.server) is None:
+            return
         for channel in self.config.join:
-            if self.config.server is not None:
-                self.join(channel, self.config.server)
+            try:
+                self.join(channel, server)
+            except ChannelUnavailableError as error:
+                log.warning("not joined: %s", error.why, extra={"channel": channel})
 
     def reload(self) -> None:
         """Read the configuration again and follow it. Raises ConfigError: nothing has changed."""
@@ -69,10 +81,7 @@ class JoinedChannels:
             log.info("reloaded: nothing has changed")
         for node in self.nodes.values():
             node.follow(self.config)
-        try:
-            self.join_all()
-        except ChannelUnavailableError as error:
-            log.warning("not all channels of join are joined: %s", error.why)
+        self.join_all()
 
     async def open(self, channel: str, server: str | None) -> MergedFeed:
         """Conform to events.Channels."""
@@ -110,6 +119,7 @@ class JoinedChannels:
         while True:
             await asyncio.sleep(0.5)
             now = asyncio.get_running_loop().time()
+            await self._heed(now)
             for (channel, server), node in list(self.nodes.items()):
                 pinned = server == self.config.server and channel in self.config.join
                 if pinned or node.feed.viewers or self._opening.get(node):
@@ -117,6 +127,20 @@ class JoinedChannels:
                 elif now >= self._leave_at.setdefault(node, now + self.config.linger):
                     log.info("nobody watches: leaving", extra={"channel": channel})
                     await self._leave(channel, server)
+
+    async def _heed(self, now: float) -> None:
+        """Leave where this daemon was sent away, children first; come back after a while."""
+        for key, node in list(self.nodes.items()):
+            if node.sent_away:
+                if len(self._away_until) < MAX_CHANNELS:
+                    self._away_until[key] = now + STAYS_AWAY
+                await self._leave(*key)
+        over = [key for key, until in self._away_until.items() if now >= until]
+        for key in over:
+            del self._away_until[key]
+            if key[1] == self.config.server and key[0] in self.config.join:
+                with contextlib.suppress(ChannelUnavailableError):
+                    self.join(*key)
 
     async def _leave(self, channel: str, server: Address) -> None:
         if (node := self.nodes.pop((channel, server), None)) is None:

@@ -12,7 +12,7 @@ from clientproxy.net.control import ControlLink
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.stripes import Stripes
 from common.clock import GroupClock
-from common.fields import EndReason
+from common.fields import KICKED, EndReason
 from common.ids import Address, NodeId, Stripe
 from common.messages import (
     VERSION,
@@ -64,6 +64,8 @@ class Node:
         self.stripes: Stripes | None = None
         """None before the first Offer."""
         self.source_up = False
+        self.sent_away = False
+        """The operator of the server proxy wants it to leave."""
         self._config, self._overlay, self._tasks = config, overlay, tasks
         self._loop = asyncio.get_running_loop()
         self._control = ControlLink(channel, server, self)
@@ -176,6 +178,9 @@ class Node:
         told = ("advertise", "max_children")
         anew = any(getattr(self._config, key) != getattr(config, key) for key in told)
         self._config = config
+        self.feed.keep(reorder_timeout=config.reorder_timeout, history_bytes=config.log_bytes)
+        for own in () if self.stripes is None else self.stripes.logs:
+            own.keep(max_bytes=config.log_bytes, max_age=config.log_time)
         if anew:
             self._control.anew()
 
@@ -283,7 +288,8 @@ class Node:
                 self.feed.clock.exchange(sent, received, replied, self._now_us())
             case Announce(source_up=up, reason=reason):
                 self._announced(up, reason)
-            case Closed(sentence=sentence):
+            case Closed(reason=reason, sentence=sentence):
+                self.sent_away = reason == KICKED
                 self._error = ChannelUnavailableError(404, sentence)
                 log.warning("%s", sentence, extra={"channel": self.channel})
                 self._news.set()

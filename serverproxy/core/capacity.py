@@ -81,6 +81,8 @@ class _Node:
     rests: int = 0
     rested_at: float = float("-inf")
     """When it was last tried again."""
+    drained: bool = False
+    """The operator wants it to have no children."""
 
     @property
     def most(self) -> int:
@@ -90,7 +92,7 @@ class _Node:
     @property
     def given(self) -> int:
         """The slots that it has now."""
-        return 0 if self.rest_until is not None else self.slots
+        return 0 if self.drained or self.rest_until is not None else self.slots
 
 
 class Capacity:
@@ -109,7 +111,8 @@ class Capacity:
         """
         known = self._nodes.get(node)
         if known is None or (known.first, known.hard_limit) != (slots, hard_limit):
-            known = self._nodes[node] = _Node(slots, hard_limit, slots)
+            drained = known is not None and known.drained
+            known = self._nodes[node] = _Node(slots, hard_limit, slots, drained=drained)
             known.slots = max(slots, min(children, known.most))
         return known.given
 
@@ -121,6 +124,21 @@ class Capacity:
         """Return the slots that a node has now; 0 for one that is not known."""
         known = self._nodes.get(node)
         return 0 if known is None else known.given
+
+    # --- what the operator says
+
+    def is_drained(self, node: NodeId) -> bool:
+        """Whether the operator wants a node to have no children."""
+        known = self._nodes.get(node)
+        return known is not None and known.drained
+
+    def drain(self, node: NodeId, *, drained: bool) -> list[NodeId]:
+        """Let a node have no children, or its slots again; return who has other slots now."""
+        if (known := self._nodes.get(node)) is None:
+            return []
+        before = self._given_now(node)
+        known.drained = drained
+        return self._apply(before)
 
     # --- what nodes say
 

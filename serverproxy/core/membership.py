@@ -272,6 +272,16 @@ class Membership(Directory):
         if away and self.trees.parent(child, stripe) == ROOT:
             self.detached(child, stripe)
 
+    # --- what the operator says
+
+    def is_drained(self, node: NodeId) -> bool:
+        """Whether the operator wants a node to have no children."""
+        return self._capacity.is_drained(node)
+
+    def drain(self, node: NodeId, *, drained: bool) -> list[Command]:
+        """Have a node's children moved away, and none sent to it; or give it its slots again."""
+        return self._have_other_slots(self._capacity.drain(node, drained=drained))
+
     # --- inside
 
     def _placed(self, placements: Iterable[Placement]) -> list[Command]:

@@ -187,6 +187,11 @@ class Control:
         self.chronicle.event(event, self._parent_of, self._feed.now_us())
         self._run(self.membership.handle(event, self._loop.time()))
 
+    def order(self, commands: Sequence[Command], what: str) -> None:
+        """Do what the operator wants; `what` says it for those who watch."""
+        self.chronicle.add("asked", self._feed.now_us(), reason=what)
+        self._run(commands)
+
     def tick(self) -> None:
         """Do what is due."""
         now = self._loop.time()

@@ -57,6 +57,10 @@ class ServedChannels:
         for channel in self.by_name.values():
             channel.close()
 
+    def close_one(self, name: str) -> None:
+        """Close a channel by the operator's wish; a reload, or the next start, opens it again."""
+        self._remove(name)
+
     def reload(self) -> None:
         """Read the configuration again and follow it. Raises ConfigError: nothing has changed."""
         old, new = self.config, self.config.reload()

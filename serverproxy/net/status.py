@@ -42,6 +42,12 @@ def nodes(channel: Channel, depths: list[dict[NodeId, int]] | None = None) -> di
     }
 
 
+def node_detail(channel: Channel, node: NodeId) -> dict[str, object]:
+    """Return what is known of one node."""
+    trees = channel.control.membership.trees
+    return _node(channel, node, [trees.depth(node, stripe) for stripe in _stripes(channel)])
+
+
 def snapshot(channels: Channels, name: str) -> dict[str, object]:
     """Return what the status page shows: all channels, and one with its trees.
 
@@ -123,6 +129,7 @@ def _node(channel: Channel, node: NodeId, depths: list[int | None]) -> dict[str,
         "delivered": member.delivered,
         "lost": member.lost,
         "away": member.away_since is not None,
+        "drained": membership.is_drained(node),
         "depth": depths,
         "children": [len(trees.children(node, stripe)) for stripe in _stripes(channel)],
     }

@@ -1,15 +1,19 @@
 """The HTTP side of the server proxy: the status page, the API, and what an operator may ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from common.runtime.files import load
 from common.runtime.http import HttpServer
-from common.runtime.problem import ProblemError
-from serverproxy.net.status import Channels, detail, find, listing, nodes, snapshot
+from serverproxy.net.operator import find_node, serve_actions
+from serverproxy.net.status import Channels, detail, find, listing, node_detail, nodes, snapshot
 
 
-def serve(http: HttpServer, channels: Channels) -> None:
-    """Add the page and the API of these channels; they may come and go."""
+def serve(http: HttpServer, channels: Channels, close: Callable[[str], None]) -> None:
+    """Add the page, the API and the actions of these channels; they may come and go.
+
+    `close` closes a channel by its name.
+    """
+    serve_actions(http, channels, close)
     http.serve_files(load("common", "serverproxy"))
     http.serve_events(lambda name: snapshot(channels, name))
     http.serve_json(
@@ -23,7 +27,5 @@ def serve(http: HttpServer, channels: Channels) -> None:
 
 
 def _node(channels: Channels, name: str, node: str) -> Mapping[str, object]:
-    found = nodes(find(channels, name)).get(node)
-    if not isinstance(found, Mapping):
-        raise ProblemError(404, f"There is no node {node!r} in channel {name}.")
-    return {"node": node, **found}
+    channel, known = find_node(channels, {"name": name, "node": node})
+    return {"node": known, **node_detail(channel, known)}

@@ -127,7 +127,7 @@ async def serve_crowd(names: Mapping[str, int]) -> None:
         status=lambda: status(channels, "", ""),
         ready=lambda: (True, ""),
     )
-    serve(http, channels)
+    serve(http, channels, channels.__delitem__)
     print(f"listening at {await http.start(Address('127.0.0.1', 0))}", flush=True)
     while True:
         for crowd in crowds:
