@@ -17,7 +17,7 @@ from tests.support.nursery import ForkedClient, Nursery
 from tests.support.processes import wait_until
 from tests.support.sources import GstOptions, GstSource
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 SERVER = 1
 SLOTS = 3

@@ -16,7 +16,7 @@ from tests.support.processes import wait_until
 from tests.support.sources import GstOptions, GstSource
 from tests.support.stalls import Seat, Viewers
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 NODES = 100
 WATCHED = 10

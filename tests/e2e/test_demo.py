@@ -14,7 +14,7 @@ from tests.support.installed import skip_unless_installed
 from tests.support.ports import free_port
 from tests.support.processes import Process, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 NODE = r"n\d+-\w+"
 

@@ -16,7 +16,7 @@ from tests.support.fleet import FULL, long
 from tests.support.netbench import Cable, Hosts
 from tests.support.sources import GstOptions, GstSource
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 STRIKES = int(long(5, 20))
 SIZE = int(long(6, 10))

@@ -12,7 +12,7 @@ from tests.support.nursery import ForkedClient, Nursery
 from tests.support.sources import GstOptions, GstSource
 from tests.support.stalls import Seat, Viewers, percentile
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 NODES = 100
 WITHIN = 1.0

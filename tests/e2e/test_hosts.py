@@ -14,7 +14,7 @@ from tests.support.players import FfmpegRecorder
 from tests.support.processes import wait_until
 from tests.support.sources import GstOptions, GstSource
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 SERVER = 1
 CLIENTS = (2, 3, 4, 5)

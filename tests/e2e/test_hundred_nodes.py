@@ -10,10 +10,12 @@ from tests.support.capture import capture, compare_captures
 from tests.support.overlay import InProcessNode, Watcher, running_server, until
 from tests.support.sources import GstOptions, GstSource
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 NODES = 100
 SECONDS = 10.0
+PATIENT = 10.0
+"""Seconds that a packet is waited for: with all nodes in one process each hop waits for the rest."""
 SETTLED = 4.0
 """Seconds until what a hundred joins at once cost in one process, on a loaded machine, is over."""
 
@@ -25,7 +27,7 @@ async def test_a_hundred_nodes_all_get_every_packet(tmp_path: Path) -> None:
             channel = server.channels["cam"]
             await until(lambda: channel.feed.up, 20, "source is up")
             address = Address.parse(server.overlay, 0)
-            hosts = [InProcessNode(address) for _ in range(NODES)]
+            hosts = [InProcessNode(address, reorder_timeout=PATIENT) for _ in range(NODES)]
             try:
                 nodes = [await host.join("cam") for host in hosts]
                 await until(lambda: all(node.joined for node in nodes), 60, "all have joined")

@@ -11,7 +11,7 @@ from tests.support.fleet import long
 from tests.support.netns import Link, Network
 from tests.support.sources import GstOptions, GstSource
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 HOSTS = int(long(6, 12))
 """Beside that of the server proxy; half have players, and each one that dies has a successor."""
