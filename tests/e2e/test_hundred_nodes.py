@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 NODES = 100
 SECONDS = 10.0
 PATIENT = 10.0
-"""Seconds that a packet is waited for: with all nodes in one process each hop waits for the rest."""
+"""Seconds that a packet is waited for: in one process each hop waits for all other nodes."""
 SETTLED = 4.0
 """Seconds until what a hundred joins at once cost in one process, on a loaded machine, is over."""
 
