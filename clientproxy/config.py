@@ -97,15 +97,15 @@ class ClientConfig(Settings):
         tuple[ChannelName, ...], Field(max_length=64), AfterValidator(_once), Key("now")
     ] = ()
     """Channels that are joined at once and kept, without waiting for a player. Needs server."""
-    reorder_timeout: Annotated[float, Field(ge=0.05, le=60), Key("new", "seconds")] = 2.0
+    reorder_timeout: Annotated[float, Field(ge=0.05, le=60), Key("now", "seconds")] = 2.0
     """How long a missing packet is waited for before it counts as lost; at most log_time."""
     join_timeout: Annotated[float, Field(ge=0.5, le=60), Key("now", "seconds")] = 4.0
     """After which time a player whose channel cannot be had is told so. VLC gives up after 5."""
     linger: Annotated[float, Field(ge=0, le=86_400), Key("now", "seconds")] = 10.0
     """How long a channel is kept after its last player has gone."""
-    log_time: Annotated[float, Field(ge=1, le=300), Key("new", "seconds")] = 15.0
+    log_time: Annotated[float, Field(ge=1, le=300), Key("now", "seconds")] = 15.0
     """How much of the stream is kept for those who reconnect, per stripe."""
-    log_bytes: Annotated[int, Field(ge=65_536, le=2**31), Key("new", "bytes")] = 33_554_432
+    log_bytes: Annotated[int, Field(ge=65_536, le=2**31), Key("now", "bytes")] = 33_554_432
     """How much of the stream is kept at most, per stripe: 33554432 is 32 MiB."""
     allow_servers: Annotated[
         tuple[AllowedServer, ...],

@@ -56,6 +56,10 @@ class Reorder:
         """First frames of the newest server process, of those stripes that have come there."""
         self._held_bytes = 0
 
+    def wait(self, *, timeout: float, capacity_bytes: int) -> None:
+        """Wait so long for what is missing, and hold so much, from now on."""
+        self._timeout, self._capacity = timeout, capacity_bytes
+
     @property
     def held(self) -> int:
         """Packets that wait behind a gap."""

@@ -70,6 +70,12 @@ class MergedFeed:
         self._timer: asyncio.TimerHandle | None = None
         self._warned, self._warn_at = 0, 0.0
 
+    def keep(self, *, reorder_timeout: float, history_bytes: int) -> None:
+        """Wait so long for what is missing, and keep so much, from now on."""
+        self._timeout, self._history_bytes = reorder_timeout, history_bytes
+        if self._reorder is not None:
+            self._reorder.wait(timeout=reorder_timeout, capacity_bytes=history_bytes)
+
     # --- Feed
 
     @property

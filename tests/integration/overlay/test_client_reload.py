@@ -73,12 +73,14 @@ async def test_channels_to_join_come_and_go_and_the_others_play_on(
         node = client.channels.join("a", Address.parse(server.overlay, 0))
         await until(lambda: node.feed.stats.delivered > 0, seconds(20), "a packet of a")
         watcher = Watcher(node)
-        client.reload("join: [b]\nlinger: 0\nreorder_timeout: 1")
+        client.reload("join: [b]\nlinger: 0\nreorder_timeout: 1\nlog_bytes: 65536")
         assert [record.getMessage() for record in caplog.records if "reload" in record.msg] == [
-            "reloaded: join, linger: counts at once",
-            "reloaded: reorder_timeout: counts for what begins from now on",
+            "reloaded: join, reorder_timeout, linger, log_bytes: counts at once",
         ]
         await until(lambda: client.joined == {"a", "b"}, seconds(20), "b is joined")
+        assert node.stripes is not None
+        logs = node.stripes.logs
+        await until(lambda: all(log.size_bytes <= 65536 for log in logs), seconds(20), "kept")
         client.reload("linger: 0")
         await until(lambda: client.joined == {"a"}, seconds(20), "b is left again")
         before = node.feed.stats.delivered

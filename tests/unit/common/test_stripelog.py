@@ -199,3 +199,20 @@ def test_nothing_is_missing_before_the_first_frame_of_another_server_process() -
     assert one.first_from(1001) == 1002
     append(one, packet(1004), packet(1006))
     assert one.first_from(one.floor) == 1002, "here the first frame has fallen off"
+
+
+def test_what_a_log_keeps_can_change_while_it_is_read() -> None:
+    """What is too much goes with the next frames."""
+    one = log()
+    append(one, *(packet(seq, seq) for seq in range(10)))
+    one.keep(max_bytes=1 << 20, max_age=3.0)
+    assert len(one) == 10
+    append(one, packet(10, 10.0))
+    assert one.first_from(0) == 7
+    one.keep(max_bytes=2 * SIZE, max_age=15.0)
+    append(one, packet(11, 11.0))
+    assert one.read(0, 1 << 20) == (frames_at(10, 11), 12, 2)
+
+
+def frames_at(*seqs: int) -> bytes:
+    return b"".join(encode(packet(seq, seq)) for seq in seqs)

@@ -231,3 +231,14 @@ def test_numbers_that_were_never_given_are_not_lost() -> None:
     one.push(packets(1004), now=0.0)
     assert numbers(one.expire(now=0.2)) == [1004]
     assert one.stats.lost == 4
+
+
+def test_what_is_waited_for_can_change_while_a_gap_is_open() -> None:
+    buffer = Reorder(head=1, timeout=2.0, capacity_bytes=1 << 20)
+    assert buffer.push([packet(2)], 0.0) == []
+    buffer.wait(timeout=0.5, capacity_bytes=1 << 20)
+    assert buffer.next_deadline() == 0.5
+    assert [one.seq for one in buffer.expire(0.5)] == [2]
+    buffer.wait(timeout=0.5, capacity_bytes=1)
+    assert [one.seq for one in buffer.push([packet(4)], 1.0)] == [4]
+    assert buffer.stats.lost == 2
