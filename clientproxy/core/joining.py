@@ -13,8 +13,9 @@ ANSWER_WAIT = 1.5
 """Seconds that a candidate may take to answer Probe and Attach, connecting included."""
 RESUME_WAIT = 0.5
 """Seconds that a standby may take to answer RESUME."""
-STARVED_AFTER = 1.5
-"""Seconds for which a starved parent is waited for before the standby is asked."""
+STARVED_AFTER = 1.2
+"""Seconds for which a starved parent is waited for before the standby is asked: with the silence
+that it has waited itself, and a round trip, less than `reorder_timeout`."""
 STARVED_ASK = 4.0
 """Seconds after which the server proxy is asked for another parent than a starved one."""
 MAX_PASSED = 2

@@ -272,6 +272,10 @@ class Stripes:
         """Conform to downlink.Upstream."""
         return self._paths[stripe]
 
+    def starved(self, stripe: Stripe) -> bool:
+        """Conform to downlink.Upstream."""
+        return self._paths[stripe] is None or self.uplink.silent(stripe)
+
     def newest_keyframe(self) -> int:
         """Conform to downlink.Upstream."""
         return self._feed.keyframe

@@ -89,6 +89,11 @@ class Uplink:
         if (link := self._current(stripe)) is not None:
             link.give_up(reason)
 
+    def silent(self, stripe: Stripe) -> bool:
+        """Return whether nothing comes from the parent of a stripe."""
+        link = self._current(stripe)
+        return link is not None and link.silent
+
     def rtt(self, stripe: Stripe) -> float:
         """Return the last round trip on the link to the parent, in seconds."""
         link = self._current(stripe)

@@ -46,6 +46,9 @@ class Upstream(Protocol):
     def path(self, stripe: Stripe) -> Sequence[PathEntry] | None:
         """Return the path from the server proxy to this parent itself; None: detached."""
 
+    def starved(self, stripe: Stripe) -> bool:
+        """Return whether the parent link is broken: there is none, or nothing comes on it."""
+
     def newest_keyframe(self) -> int:
         """Return the newest sequence number that starts a keyframe; 0: none."""
 
@@ -204,7 +207,7 @@ class ChildFeed:
             keyframe=self._upstream.newest_keyframe(),
             time_us=now_us,
             echo_us=max(0, self._peer_us + now_us) if self._peer_us else 0,
-            starved=self._upstream.path(self.stripe) is None,
+            starved=self._upstream.starved(self.stripe),
         ).encode()
         self.link.write(data)
         self._stats.heartbeat_bytes += len(data)

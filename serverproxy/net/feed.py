@@ -142,6 +142,10 @@ class ChannelFeed:
         """Conform to downlink.Upstream."""
         return (PathEntry(ROOT, ()),)
 
+    def starved(self, stripe: Stripe) -> bool:
+        """Conform to downlink.Upstream: the source is no link."""
+        return False
+
     def newest_keyframe(self) -> int:
         """Conform to downlink.Upstream."""
         return self.numbering.keyframe

@@ -96,6 +96,9 @@ class Above:
     def path(self, stripe: Stripe) -> Sequence[PathEntry] | None:
         return self.entries
 
+    def starved(self, stripe: Stripe) -> bool:
+        return self.entries is None
+
     def newest_keyframe(self) -> int:
         return self.keyframe
 

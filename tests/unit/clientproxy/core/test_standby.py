@@ -344,7 +344,7 @@ def test_a_starved_parent_is_waited_for() -> None:
 
 def test_a_parent_that_stays_starved_is_passed_by() -> None:
     search = holding("a")
-    assert starve(search, 9.0, 9.0 + STARVED_AFTER) == [Resume(S0, A)]
+    assert starve(search, 9.0, 9.1 + STARVED_AFTER) == [Resume(S0, A)]
 
 
 def test_a_starved_standby_is_not_asked() -> None:

@@ -103,3 +103,15 @@ async def test_orphans_may_be_one_too_many_but_never_above_the_users_number(
         request = node.stripes.attach_request(S0, orphan=True, visited=())
         children.ask(msgspec.structs.replace(request, node=f"c{number}", serve=None), ())
     assert len(children.of(S0)) == most
+
+
+async def test_a_node_is_starved_without_a_parent_and_with_one_that_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its children need not wait until the link is closed."""
+    node = Node()
+    assert node.stripes.starved(S0)
+    node.stripes.path_changed(S0, [PathEntry(ROOT, ())])
+    assert not node.stripes.starved(S0)
+    monkeypatch.setattr(node.stripes.uplink, "silent", lambda stripe: stripe == S0)
+    assert node.stripes.starved(S0)
