@@ -158,7 +158,11 @@ class FrameReader:
         at, end = 0, len(data)
         packets, frames = received.packets.append, received.frames.append
         while at + PREFIX_BYTES <= end:
-            size, kind = _unpack_prefix(data, at)
+            if at + HEADER_BYTES <= end:  # most are data: what else it may be has no such fields
+                size, kind, track, flags, seq, capture = _unpack_header(data, at)
+            else:
+                size, kind = _unpack_prefix(data, at)
+                track = flags = seq = capture = 0
             if not 1 <= size <= _MAX_SIZE:
                 raise BadFrameError(f"frame of {size} bytes")
             after = at + 4 + size
@@ -167,7 +171,6 @@ class FrameReader:
             if kind <= _LAST_SEQUENCED:
                 if size < _SEQUENCED_BYTES or kind == 0:
                     raise BadFrameError(f"frame type {kind} of {size} bytes")
-                _, _, track, flags, seq, capture = _unpack_header(data, at)
                 if (seq | capture) >> NUMBER_BITS:
                     raise BadFrameError(f"sequence number {seq}, captured at {capture}")
                 frame = data[at:after]

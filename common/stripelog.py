@@ -17,6 +17,8 @@ from common.frame import FLAG_FIRST, Packet
 
 _COMPACT_AFTER = 4096
 """Dead entries at the head of the lists before they are cut off in one go."""
+_FEW = 256
+"""Frames behind a cursor that are first looked at all together: it is near the newest."""
 _SMALL_FRAME_BYTES = 128
 _ALWAYS_FRAMES = 4096
 """A log holds so many frames, and one more for each `_SMALL_FRAME_BYTES` of its bytes."""
@@ -74,7 +76,8 @@ class StripeLog:
             packets, frames = [packets[i] for i in keep], [frames[i] for i in keep]
         if not packets:
             return packets
-        self._began = max((p.seq for p in packets if p.flags & FLAG_FIRST), default=self._began)
+        if firsts := [packet.seq for packet in packets if packet.flags & FLAG_FIRST]:
+            self._began = firsts[-1]
         self._seqs += [packet.seq for packet in packets]
         self._captures += [packet.capture_us for packet in packets]
         self._frames += frames
@@ -103,6 +106,8 @@ class StripeLog:
             return data, upto, count
         first = bisect_left(self._seqs, cursor, self._head)
         last, size = first, 0
+        if len(self._frames) - first <= _FEW and sum(map(len, self._frames[first:])) <= max_bytes:
+            last = len(self._frames)
         while last < len(self._frames):
             size += len(self._frames[last])
             if size > max_bytes and last > first:
@@ -131,16 +136,17 @@ class StripeLog:
         return 0 if self.newest is None else self.newest + 1
 
     def _trim(self) -> None:
-        oldest_us = self._captures[-1] - self._max_age_us
-        head, spare = self._head, len(self._seqs) - self._max_frames
-        while self._size > self._max_bytes or self._captures[head] < oldest_us or head < spare:
-            if head == len(self._seqs) - 1:
-                break
-            self._size -= len(self._frames[head])
-            self._frames[head] = b""
-            self.floor = self._seqs[head] + 1
+        captures, frames = self._captures, self._frames
+        oldest_us, last = captures[-1] - self._max_age_us, len(captures) - 1
+        head, size, most = self._head, self._size, self._max_bytes
+        spare = len(captures) - self._max_frames
+        while head < last and (size > most or captures[head] < oldest_us or head < spare):
+            size -= len(frames[head])
+            frames[head] = b""
             head += 1
-        self._head = head
+        if head == self._head:
+            return
+        self.floor, self._head, self._size = self._seqs[head - 1] + 1, head, size
         if head > _COMPACT_AFTER and head * 2 > len(self._seqs):
             del self._seqs[:head], self._captures[:head], self._frames[:head]
             self._head = 0
