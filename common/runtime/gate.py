@@ -1,4 +1,4 @@
-"""Who may ask a daemon over HTTP, and who may tell it what to do (ADR 0023).
+"""Who may ask a daemon over HTTP, and who may tell it what to do (ADR 0026).
 
 Rules
 -----

@@ -94,6 +94,12 @@ class HttpServer:
         self._gets[EVENTS] = self._events.answer
 
     @property
+    def routes(self) -> list[str]:
+        """What is served: `GET /metrics` and so on."""
+        gets = ["/metrics", "/healthz", "/readyz", *self._gets]
+        return [*(f"GET {path}" for path in gets), *(f"POST {path}" for path in self._posts)]
+
+    @property
     def listeners(self) -> int:
         """Pages that are fed now."""
         return 0 if self._events is None else self._events.listeners

@@ -7,6 +7,8 @@ from common.runtime.http import HttpServer
 from serverproxy.net.operator import find_node, serve_actions
 from serverproxy.net.status import Channels, detail, find, listing, node_detail, nodes, snapshot
 
+DESCRIPTION = "/api/v1/openapi.yaml"
+
 
 def serve(http: HttpServer, channels: Channels, close: Callable[[str], None]) -> None:
     """Add the page, the API and the actions of these channels; they may come and go.
@@ -14,7 +16,9 @@ def serve(http: HttpServer, channels: Channels, close: Callable[[str], None]) ->
     `close` closes a channel by its name.
     """
     serve_actions(http, channels, close)
-    http.serve_files(load("common", "serverproxy"))
+    files = dict(load("common", "serverproxy"))
+    files[DESCRIPTION] = files.pop("/web/openapi.yaml")
+    http.serve_files(files)
     http.serve_events(lambda name: snapshot(channels, name))
     http.serve_json(
         {
