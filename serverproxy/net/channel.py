@@ -37,14 +37,15 @@ class Channel:
         self.control = Control(self.feed, membership, tasks, config, instance_us=instance_us)
         self._tasks = tasks
         self._gate, self.source = self.source_of(config)
-        self._pulling: asyncio.Task[None] | None = None
+        self._pulling: list[asyncio.Task[None]] = []
+        """The source, and those before it that have not ended yet."""
         self._lost_before = 0
 
     # --- opened, changed, closed
 
     def open(self) -> None:
         """Pull the source until `close`."""
-        self._pulling = self._tasks.spawn(self.source.run(), name=f"source {self.name}")
+        self._pulling = [self._tasks.spawn(self.source.run(), name=f"source {self.name}")]
 
     def source_of(self, config: ChannelConfig) -> "tuple[_Gate, Source | TestCard]":
         """Make a source for this channel, to be pulled later. Raises ValueError with a sentence."""
@@ -63,19 +64,22 @@ class Channel:
 
     def pull(self, made: "tuple[_Gate, Source | TestCard]") -> None:
         """Pull another source from now on: whoever watches sees it begin anew, and stays."""
-        before = self._pulling
+        before = [task for task in self._pulling if not task.done()]
+        for task in before:
+            task.cancel()
         self._lost_before = self.source_lost
         self._gate.shut()
         self._gate, self.source = made
         self.feed.source_down("the source was changed")
-        self._pulling = self._tasks.spawn(self._follow(before), name=f"source {self.name}")
+        follow = self._follow(before, self.source)
+        self._pulling = [*before, self._tasks.spawn(follow, name=f"source {self.name}")]
 
-    async def _follow(self, before: "asyncio.Task[None] | None") -> None:
+    async def _follow(
+        self, before: Sequence["asyncio.Task[None]"], source: Source | TestCard
+    ) -> None:
         """Let the source before hang up first: some serve one client at a time."""
-        source = self.source
-        if before is not None:
-            before.cancel()
-            await asyncio.wait({before}, timeout=ENDS_WITHIN)
+        if before:
+            await asyncio.wait(before, timeout=ENDS_WITHIN)
         await source.run()
 
     def keep(self, config: ChannelConfig) -> None:
@@ -85,8 +89,8 @@ class Channel:
 
     def close(self, sentence: str = "") -> None:
         """End all links; with a sentence, say to whom watches that the channel is gone for good."""
-        if self._pulling is not None:
-            self._pulling.cancel()
+        for task in self._pulling:
+            task.cancel()
         self._gate.shut()
         self.control.close(sentence)
         self.feed.downlink.close("ended")

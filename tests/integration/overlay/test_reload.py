@@ -13,6 +13,7 @@ from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.node import Node
 from common.ids import Address
 from common.runtime.daemon import Stop
+from common.stripelog import StripeLog
 from serverproxy.app import ServerProxy
 from serverproxy.config import load
 from serverproxy.net import served
@@ -66,12 +67,29 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "serverproxy.yaml"
 
 
+class Told(Watcher):
+    """Keeps the reason for which a player would have been ended."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node)
+        self.reasons: list[str] = []
+
+    def ended(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+def held(log: StripeLog) -> float:
+    """Return the seconds of the stream that a log holds, in tenths; at least 9 are 9."""
+    newest, first = log.newest_capture_us, log.since_capture(0)
+    older = (log.since_capture(newest - tenths * 100_000) == first for tenths in range(90))
+    return next((tenths / 10 for tenths, all_of_it in enumerate(older) if all_of_it), 9.0)
+
+
 class Watched:
     """A client proxy in this process that watches one channel."""
 
     def __init__(self, host: InProcessNode, node: Node) -> None:
-        self.host, self.node, self.viewer = host, node, Watcher(node)
-        self.ended: list[str] = []
+        self.host, self.node, self.viewer = host, node, Told(node)
         self.seen = self.place
 
     @property
@@ -123,12 +141,13 @@ async def test_a_channel_that_has_not_changed_notices_nothing(
         assert said(caplog) == ["b reloaded: this channel is new"]
         await a.goes_on(seconds)
         async with watching(one, "b", seconds) as b:
-            one.reload({"a": "", "b": ", log_time: 3, log_bytes: 65536"})
+            logs = one.server.channels["b"].feed.logs
+            await until(lambda: min(map(held, logs)) > 1.5, seconds(20), "enough is held")
+            one.reload({"a": "", "b": ", log_time: 1, log_bytes: 65536"})
             assert said(caplog) == ["b reloaded: log_time, log_bytes: counts at once"]
             await b.goes_on(seconds)
-            logs = one.server.channels["b"].feed.logs
-            await until(lambda: all(log.size_bytes <= 65536 for log in logs), seconds(20), "kept")
-            one.reload({"a": "", "b": ", source_timeout: 9, log_time: 3, log_bytes: 65536"})
+            assert max(map(held, logs)) <= 1
+            one.reload({"a": "", "b": ", source_timeout: 9, log_time: 1, log_bytes: 65536"})
             assert said(caplog) == [
                 "b reloaded: source_timeout: the source of this channel is pulled anew; its"
                 " viewers stay"
@@ -137,7 +156,8 @@ async def test_a_channel_that_has_not_changed_notices_nothing(
             one.reload({"a": ""})
             assert said(caplog) == ["b reloaded: this channel is closed"]
             assert list(one.server.channels) == ["a"]
-            await until(lambda: b.node.feed.viewers == 0, seconds(20), "who watched b is told")
+            await until(lambda: bool(b.viewer.reasons), seconds(20), "who watched b is told")
+            assert b.viewer.reasons == ["channel b was closed by the operator of the server proxy"]
             await a.goes_on(seconds)
         assert list(one.server.channels["a"].control.membership.members) == links
         one.reload({"a": ""})
