@@ -169,6 +169,8 @@ class MergedFeed:
     def complete(self) -> None:
         """Note that every stripe has a parent: gaps are given up from `reorder_timeout` on."""
         self._patient_until = min(self._patient_until, self._loop.time() + self._timeout)
+        if self._timer is not None:
+            self._arm()
 
     def take(self, packets: Sequence[Packet]) -> None:
         """Merge new packets of any stripe and deliver what is in order."""
@@ -179,8 +181,8 @@ class MergedFeed:
                 self.keyframe = packet.seq
         if out := self._reorder.push(packets, now):
             self._deliver(out)
-        if self._timer is None and (deadline := self._next_deadline()) is not None:
-            self._timer = self._loop.call_at(deadline, self._expire)
+        if self._timer is None:
+            self._arm()
 
     def end(self, reason: str) -> None:
         """End all viewers: the channel is closed."""
@@ -203,16 +205,17 @@ class MergedFeed:
     def _expire(self) -> None:
         self._timer = None
         assert self._reorder is not None
-        deadline = self._next_deadline()
-        if deadline is None:
-            return
-        now = self._loop.time()
-        if deadline <= now:
+        deadline, now = self._next_deadline(), self._loop.time()
+        if deadline is not None and deadline <= now:
             self._deliver(self._reorder.expire(now))
             self._warn(now)
-            deadline = self._next_deadline()
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._expire)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self._next_deadline()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._expire)
 
     def _warn(self, now: float) -> None:
         """Say what was lost, at most once a second: a stripe may be missing for long."""

@@ -52,3 +52,15 @@ def test_at_first_nothing_is_given_up_while_a_stripe_has_no_parent(
     assert (feed.head, feed.lost) == (1000, 0)
     clock.go(0.02)
     assert (feed.head, feed.lost) == (1002, 1)
+
+
+def test_a_gap_of_before_the_last_stripe_had_a_parent_is_waited_for_no_longer(
+    feed: MergedFeed, clock: Clock
+) -> None:
+    feed.take([packet(1001, clock)])
+    clock.go(0.5)
+    feed.complete()
+    clock.go(TIMEOUT - 0.01)
+    assert (feed.head, feed.lost) == (1000, 0)
+    clock.go(0.02)
+    assert (feed.head, feed.lost) == (1002, 1)
