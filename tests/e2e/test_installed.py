@@ -1,0 +1,204 @@
+"""What operators get: `make install`, `make uninstall` and a Debian package, really installed."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemons import ClientProxy, ServerProxy
+from tests.support.fleet import FULL
+from tests.support.installed import skip_unless_installed
+from tests.support.other_root import OtherRoot, boot
+from tests.support.players import FfmpegPlayer, harm
+from tests.support.sources import ROOT
+
+pytestmark = pytest.mark.e2e
+
+PYTHON = "/usr/bin/python3"
+DATA = Path(__file__).parent / "data"
+KEPT = "log_level: debug # mine\n"
+
+
+def make(*arguments: str | Path) -> str:
+    done = subprocess.run(
+        ["make", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=580,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the venv and the man pages, made once for all tests: it takes most of the time."""
+    folder = tmp_path_factory.mktemp("built app")  # a space: a shebang cannot have one
+    subprocess.run([ROOT / "scripts" / "build-app", PYTHON, folder], check=True, timeout=580)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def deb(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the package; `make test-full` builds it from nothing."""
+    skip_unless_installed("dpkg-buildpackage", "dh")
+    folder = tmp_path_factory.mktemp("deb")
+    make("deb", f"DIST={folder}", *([] if FULL else [f"BUILT={built}"]))
+    (file,) = folder.glob("*.deb")
+    return file
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[OtherRoot]:
+    with OtherRoot(tmp_path) as other:
+        yield other
+
+
+def test_the_venv_holds_what_the_lock_file_names_and_no_more(built: Path) -> None:
+    (site,) = (built / "venv" / "lib").glob("python*/site-packages")
+    there = {re.split("-[0-9]", one.name)[0].lower() for one in site.glob("*.dist-info")}
+    named = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert {one.replace("_", "-") for one in there} == {*named, "stripecast"}
+    made = os.fsencode(built)
+    named_where_it_was_made = [
+        file
+        for folder in ("bin", "lib")
+        for file in (built / "venv" / folder).rglob("*")
+        if file.suffix != ".so" and file.is_file() and made in file.read_bytes()
+    ]
+    assert named_where_it_was_made == []
+    shebang = (built / "venv" / "bin" / "serverproxy").read_text().splitlines()[0]
+    assert shebang == "#!/opt/stripecast/bin/python"
+
+
+def test_install_and_uninstall_below_destdir(built: Path, tmp_path: Path) -> None:
+    """Nothing that the operator wrote is ever changed, or removed."""
+    dest = tmp_path / "dest dir"
+    into = (f"DESTDIR={dest}", f"BUILT={built}")
+    assert "kept" not in make("install", *into, "SYSTEMD_VERSION=252")
+    units = dest / "usr/local/lib/systemd/system"
+    assert {file.name for file in units.iterdir()} == {
+        "serverproxy.service",
+        "clientproxy@.service",
+    }
+    for command in ("serverproxy", "clientproxy"):
+        assert (dest / f"usr/local/share/man/man1/{command}.1").exists()
+        assert os.readlink(dest / "usr/local/bin" / command) == f"/opt/stripecast/bin/{command}"
+    etc = dest / "etc/stripecast"
+    assert (etc / "clientproxy/default.yaml").read_text() == (
+        ROOT / "config" / "clientproxy.yaml"
+    ).read_text()
+
+    (etc / "serverproxy.yaml").write_text(KEPT)
+    (etc / "clientproxy/mine.yaml").write_text(KEPT)
+    (units / "serverproxy.service.d").mkdir()
+    (units / "serverproxy.service.d/mine.conf").write_text("[Service]\n")
+    (dest / "opt/stripecast/left-from-before").touch()
+    said = make("install", *into, "SYSTEMD_VERSION=254")
+    assert said.count("is kept as it is") == 1
+    assert f"{etc}/serverproxy.yaml is kept as it is" in said
+    assert not (dest / "opt/stripecast/left-from-before").exists()
+    for unit in ("serverproxy.service", "clientproxy@.service"):
+        assert "RestartSteps=" in (units / f"{unit}.d" / "backoff.conf").read_text()
+
+    (dest / "usr/local/bin/clientproxy").unlink()
+    (dest / "usr/local/bin/clientproxy").symlink_to("/somewhere/else")
+    said = make("uninstall", f"DESTDIR={dest}")
+    assert f"your configuration stays: {etc}" in said
+    left = {str(file.relative_to(dest)) for file in dest.rglob("*") if not file.is_dir()}
+    assert left == {
+        "etc/stripecast/serverproxy.yaml",
+        "etc/stripecast/clientproxy/default.yaml",
+        "etc/stripecast/clientproxy/mine.yaml",
+        "usr/local/bin/clientproxy",
+        "usr/local/lib/systemd/system/serverproxy.service.d/mine.conf",
+    }
+    assert (etc / "serverproxy.yaml").read_text() == KEPT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["DESTDIR=relative"], "DESTDIR=relative is not an absolute path"),
+        (["PYTHON=/bin/false"], "/bin/false is not Python 3.11 or newer"),
+    ],
+)
+def test_install_refuses_in_a_sentence(tmp_path: Path, arguments: list[str], fault: str) -> None:
+    command = ["make", "install", f"DESTDIR={tmp_path}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"install: {fault}" in done.stderr
+
+
+def test_make_install_without_destdir_works_at_its_place(built: Path, root: OtherRoot) -> None:
+    root.run("make", "-C", str(ROOT), "install", f"BUILT={built}")
+    for command in ("serverproxy", "clientproxy"):
+        assert root.run(command, "--version").stdout.startswith(f"{command} (Stripecast) ")
+        page = root.run("man", "--where", command).stdout
+        assert page.startswith("/usr/local/")
+        assert page.endswith(f"/man/man1/{command}.1\n")
+    root.run("serverproxy", "check", "/etc/stripecast/serverproxy.yaml")
+    root.run("clientproxy", "check", "/etc/stripecast/clientproxy/default.yaml")
+    verify = ("systemd-analyze", "verify", "serverproxy.service", "clientproxy@default.service")
+    assert root.run(*verify).stdout == ""  # man pages and programs are found, too
+    root.run("make", "-C", str(ROOT), "uninstall")
+    assert root.run("sh", "-c", "command -v serverproxy", check=False).returncode != 0
+
+
+def test_the_package_is_installed_runs_and_goes(deb: Path, root: OtherRoot, tmp_path: Path) -> None:
+    """The installed daemons feed a player; removing keeps the configuration, purging does not."""
+    (tmp_path / deb.name).write_bytes(deb.read_bytes())
+    dpkg = ("dpkg", "--force-unsafe-io")  # all of it is thrown away
+    root.run(*dpkg, "--install", str(tmp_path / deb.name))
+    assert root.run("dpkg", "--verify", "stripecast").stdout == ""
+    root.run("systemd-analyze", "verify", "serverproxy.service", "clientproxy@default.service")
+
+    server = ServerProxy(tmp_path, {"cam": "testcard:"}, wrap=root.daemon)
+    client = ClientProxy(tmp_path, server.overlay, wrap=root.daemon)
+    client.wait_ready()
+    played = FfmpegPlayer(client.url("cam"), tmp_path, 3).result()
+    assert played.pictures > 40, str(played)
+    assert not harm(played.faults), str(played)
+    assert "/opt/stripecast/bin/python" in Path(f"/proc/{server.pid}/cmdline").read_text()
+    client.stop()
+    server.stop()
+
+    root.run("sh", "-c", f"echo '{KEPT}' >>/etc/stripecast/serverproxy.yaml")
+    root.run(
+        "cp", "/etc/stripecast/clientproxy/default.yaml", "/etc/stripecast/clientproxy/my.yaml"
+    )
+    root.run(*dpkg, "--remove", "stripecast")
+    assert KEPT in root.run("cat", "/etc/stripecast/serverproxy.yaml").stdout
+    root.run(*dpkg, "--purge", "stripecast")
+    left = root.run("find", "/etc/stripecast", "/opt", "/usr/bin", "-newer", str(deb)).stdout
+    assert "/etc/stripecast/clientproxy/my.yaml" in left
+    assert "serverproxy" not in left
+
+
+@pytest.mark.skipif(not FULL, reason="boots a systemd: make test-full")
+def test_systemd_runs_watches_reloads_and_restarts(deb: Path, tmp_path: Path) -> None:
+    """A systemd of its own, with the units as they are: sandbox, user, watchdog, credentials."""
+    skip_unless_installed("systemd-nspawn", "ffmpeg")
+    (tmp_path / deb.name).write_bytes(deb.read_bytes())
+    with OtherRoot(tmp_path) as root:
+        root.run("dpkg", "--force-unsafe-io", "--install", str(tmp_path / deb.name))
+        said = boot(root, DATA / "in_systemd.sh", timeout=180)
+    for unit in ("serverproxy", "clientproxy@one", "clientproxy@two"):
+        assert said[f"{unit} active"] == "active"
+        assert said[f"{unit} user"] not in ("", "root", "0")
+    assert said["status"] == "1 of 1 sources up, 2 nodes, 0 players"
+    assert int(said["packets"]) > 100
+    assert said["reload"] == "0"
+    assert said["reload of a bad file"] != "0"
+    assert said["after the bad file"] == "active"
+    assert said["restarts after a hang"] == "1"
+    assert said["traceback of the hang"] == "1"
+    assert said["credential"] == "active"
+    assert said["stop"] == "success"
+    assert said["start of a bad file"] == "failed 0"
