@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from common.fields import KICKED
+from common.fields import KICKED, ServeFrame
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import Closed
+from common.messages import Closed, Serve
 from serverproxy.core import orders
 from serverproxy.core.members import Command, Forgotten, Send
 from serverproxy.core.orders import OrderError
-from tests.support.overlay_model import STRIPES, Model
+from tests.support.overlay_model import STRIPES, Model, ModelNode
 
 S0, S1 = STRIPES
 
@@ -34,6 +34,16 @@ class Ordered(Model):
                 assert one.message.reason == KICKED
                 self.leave(one.node)
         super()._do(commands)
+
+    def _take(self, node: ModelNode) -> None:
+        """Let a node that serves something else tell its parents so (SERVE frame)."""
+        message = node.inbox[0]
+        super()._take(node)
+        if isinstance(message, Serve):
+            frame = ServeFrame(message.serve, message.slots, message.addresses)
+            for stripe in STRIPES:
+                if (parent := node.search.parent(stripe)) is not None:
+                    self._children(parent).served(node.name, stripe, frame)
 
     def move(self, node: NodeId, stripe: Stripe, parent: NodeId | None = None) -> NodeId:
         to, commands = orders.move(self.membership, node, stripe, parent)
@@ -150,6 +160,17 @@ def test_a_drained_node_loses_its_children_and_gets_none_until_it_is_filled_agai
     overlay.drain(node, drained=False)
     assert overlay.trees.slots(node) == overlay.nodes[node].children.slots == 3
     assert not overlay.membership.is_drained(node)
+
+
+def test_every_node_can_be_drained_also_at_the_top_of_a_tree() -> None:
+    overlay = Ordered()
+    tops = [overlay.trees.children(ROOT, stripe)[0] for stripe in STRIPES]
+    for node in [*tops, *overlay.nodes]:
+        overlay.drain(node)
+        overlay.wait(15.0)
+        assert overlay.children(node) == [], node
+        assert overlay.homeless() == []
+        overlay.drain(node, drained=False)
 
 
 def test_a_node_stays_drained_when_it_comes_back() -> None:
