@@ -207,6 +207,18 @@ def test_when_all_have_failed_the_server_is_asked_naming_them() -> None:
     assert search.next_deadline() == 0.2 + ASK_AGAIN
 
 
+def test_who_has_asked_the_server_proxy_asks_as_an_orphan() -> None:
+    """It was placed as one: parents must agree."""
+    search = ParentSearch(1)
+    (first,) = search.candidates(S0, nodes("a"), 1.0, 0.0)
+    search.failed(S0, A, 0.1)
+    search.expire(NEWEST, 0.1)
+    (second,) = search.candidates(S0, nodes("b"), 1.0, 0.2)
+    assert isinstance(first, Ask)
+    assert isinstance(second, Ask)
+    assert (first.orphan, second.orphan) == (False, True)
+
+
 def test_nodes_that_have_failed_are_tried_again_only_after_a_pause() -> None:
     """A server that names the same again must not be asked at the speed of the network."""
     search = ParentSearch(1)
