@@ -18,11 +18,11 @@ from tests.mutations.trial import Copy, Outcome
 def main() -> int:
     """Run what the arguments say."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
-    parser.add_argument("only", nargs="*", help="only rules whose words or file have one of these")
+    parser.add_argument("only", nargs="*", help="only rules whose words or place have one of these")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="rules at a time (2)")
     parser.add_argument("--table", action="store_true", help="show which test catches which, only")
     given = parser.parse_args()
-    rules = [r for r in load() if not given.only or any(w in r.rule + r.file for w in given.only)]
+    rules = [r for r in load() if not given.only or any(w in r.rule + r.where for w in given.only)]
     if given.table:
         print("\n".join(table(rules)))
         return 0

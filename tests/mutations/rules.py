@@ -1,4 +1,4 @@
-"""The list of rules, and how one is taken out of a file."""
+"""The list of rules, and how one is taken out of the code."""
 
 import re
 from pathlib import Path
@@ -15,20 +15,25 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: str
     """In words."""
     of: str
-    """Where it is asked for: a section of the design, an item of the issue."""
-    file: str
+    """Where it is asked for."""
+    where: str
+    """A module, or a folder with the one that has it."""
     before: str
-    """Text that is found once in `file`."""
+    """Text that is found there once."""
     after: str
     """What stands there without the rule."""
     tests: tuple[str, ...]
     """Each of these tests fails without it; without brackets: for some parameter at least."""
 
-    def taken_out(self, text: str) -> str:
-        """Return the text of the file without the rule; ValueError where it is not found once."""
-        if (count := text.count(self.before)) != 1:
-            raise ValueError(f"{self.file} has {self.before!r} {count} times: {self.rule}")
-        return text.replace(self.before, self.after)
+    def taken_out(self, root: Path = ROOT) -> tuple[Path, str]:
+        """Return the module and its text without the rule; ValueError unless it is found once."""
+        there = root / self.where
+        paths = sorted(there.rglob("*.py")) if there.is_dir() else [there]
+        found = [(path, text) for path in paths if self.before in (text := path.read_text())]
+        if (count := sum(text.count(self.before) for _, text in found)) != 1:
+            raise ValueError(f"{self.where} has {self.before!r} {count} times: {self.rule}")
+        path, text = found[0]
+        return path, text.replace(self.before, self.after)
 
 
 def load(path: Path = LIST) -> list[Rule]:
@@ -42,7 +47,4 @@ def is_there(node_id: str, root: Path = ROOT) -> bool:
     bare, _, parameter = name.partition("[")
     if bare == "test_scenario" and parameter:
         return (root / path).with_name(parameter.rstrip("]") + ".txt").exists()
-    last = bare.rpartition("::")[2]
-    if last == "runTest":  # Hypothesis' state machines
-        last = bare.partition("::")[0]
-    return re.search(rf"\b{last}\b", (root / path).read_text()) is not None
+    return re.search(rf"\b{bare}\b", (root / path).read_text()) is not None
