@@ -104,16 +104,15 @@ class Draft:
             try:
                 model = kind.model_validate(values, context=context)
             except ValidationError as error:
-                found = [
-                    one for one in self._found(kind, error) if not _known(seen, one[0], one[1])
+                found = list(self._found(kind, error))
+                faults += [
+                    self._fault(paths[0], text)
+                    for paths, pair, text in found
+                    if not _known(seen, paths, pair)
                 ]
-                if not found:
-                    break
-                faults += [self._fault(paths[0], text) for paths, _, text in found]
-                for paths, _, _ in found:
-                    seen.update(paths)
-                    for path in paths:
-                        values = _mended(kind, values, path)
+                for path in [path for paths, _, _ in found for path in paths]:
+                    seen.add(path)
+                    values = _mended(kind, values, path)
             else:
                 if not faults:
                     return model
@@ -136,8 +135,14 @@ class Draft:
                         paths = tuple((*path, key) for key in pair.keys)
                         yield paths, True, pair.sentence
                 continue
-            secret = path in self._filled.secrets and path not in self._flags
-            yield (path,), False, sentence(kind, path, detail, secret=secret)
+            yield (path,), False, sentence(kind, path, detail, self._secrets(path))
+
+    def _secrets(self, path: KeyPath) -> list[str]:
+        """Return what came from outside at or below `path`, and no flag has replaced."""
+        found = self._filled.secrets.items()
+        return [
+            text for where, text in found if where[: len(path)] == path and where not in self._flags
+        ]
 
     def _fault(self, path: KeyPath, text: str) -> Fault:
         line, place = self._place(path)

@@ -59,21 +59,21 @@ def quoted(value: object) -> str:
 
 
 def sentence(
-    kind: type[BaseModel], path: KeyPath, detail: ErrorDetails, *, secret: bool = False
+    kind: type[BaseModel], path: KeyPath, detail: ErrorDetails, secrets: Sequence[str] = ()
 ) -> str:
     """Return what pydantic found at `path` of a `kind`, without the path.
 
-    `secret`: the value came from outside and is not quoted, whatever its key.
+    `secrets` came from outside the file and are not quoted, whatever the key.
     """
     value: object = detail["input"]
-    hide = secret or bool(path and path[-1] in SECRET_KEYS and value)
+    hide = bool(secrets) or bool(path and path[-1] in SECRET_KEYS and value)
     shown = _HIDDEN if hide else quoted(value)
     context = detail.get("ctx", {})
     parts = "characters" if isinstance(value, str) else "entries"
     match detail["type"]:
         case "value_error":
             text = str(context.get("error", ""))
-            text = _hidden(text, value, outside=secret) if hide else text
+            text = _hidden(text, value, secrets) if hide else text
         case "missing":
             text = f"is missing: write `{path[-1]}: …`"
         case "extra_forbidden":
@@ -93,16 +93,18 @@ def sentence(
     return text
 
 
-def _hidden(text: str, value: object, *, outside: bool) -> str:
+def _hidden(text: str, value: object, secrets: Sequence[str]) -> str:
     """Return what a validator says, without the value that it quotes.
 
-    What came from `outside` is not to show without quotes either, unless it is but a letter or
+    What came from outside is not to show without quotes either, unless it is but a letter or
     three, which any sentence may have.
     """
-    for form in (quoted(value), repr(value)):
-        text = text.replace(form, _HIDDEN)
-    bare = str(value)
-    return text.replace(bare, _HIDDEN) if outside and len(bare) >= LEAST_SECRET else text
+    for one in (value, *secrets):
+        for form in (quoted(one), repr(one)):
+            text = text.replace(form, _HIDDEN)
+    for one in secrets:
+        text = text.replace(one, _HIDDEN) if len(one) >= LEAST_SECRET else text
+    return text
 
 
 def _bound(context: Mapping[str, object]) -> str:

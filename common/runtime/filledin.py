@@ -34,15 +34,15 @@ class Filled(NamedTuple):
     """Values with nothing left to fill in."""
 
     values: dict[str, Value]
-    secrets: frozenset[KeyPath]
-    """Keys whose values came from outside: never to be quoted."""
+    secrets: Mapping[KeyPath, str]
+    """Values that came from outside, whole or in part: never to be quoted."""
     faults: Mapping[KeyPath, str]
     """What is wrong with the values that could not be filled in; they stand as they were."""
 
 
 def fill(values: Mapping[str, Value], environment: Mapping[str, str]) -> Filled:
     """Return the values with all `${…}` replaced."""
-    secrets: set[KeyPath] = set()
+    secrets: dict[KeyPath, str] = {}
     faults: dict[KeyPath, str] = {}
 
     def filled(value: Value, path: KeyPath) -> Value:
@@ -57,11 +57,11 @@ def fill(values: Mapping[str, Value], environment: Mapping[str, str]) -> Filled:
         except FillError as error:
             faults[path] = str(error)
             return value
-        secrets.add(path)
+        secrets[path] = text
         return text
 
     whole = {key: filled(value, (key,)) for key, value in values.items()}
-    return Filled(whole, frozenset(secrets), faults)
+    return Filled(whole, secrets, faults)
 
 
 def _text(text: str, environment: Mapping[str, str]) -> str:

@@ -13,10 +13,10 @@ from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.node import Node
 from common.ids import Address
 from common.runtime.daemon import Stop
-from common.stripelog import StripeLog
 from serverproxy.app import ServerProxy
 from serverproxy.config import load
 from serverproxy.net import served
+from tests.support.logs import held
 from tests.support.overlay import InProcessNode, Watcher, until
 
 SOURCE = 'source: "testcard:?size=160x90&rate=10"'
@@ -76,13 +76,6 @@ class Told(Watcher):
 
     def ended(self, reason: str) -> None:
         self.reasons.append(reason)
-
-
-def held(log: StripeLog) -> float:
-    """Return the seconds of the stream that a log holds, in tenths; at least 9 are 9."""
-    newest, first = log.newest_capture_us, log.since_capture(0)
-    older = (log.since_capture(newest - tenths * 100_000) == first for tenths in range(90))
-    return next((tenths / 10 for tenths, all_of_it in enumerate(older) if all_of_it), 9.0)
 
 
 class Watched:

@@ -161,6 +161,12 @@ def test_what_is_not_set_is_told_with_all_other_faults(
     assert "takes the environment variable NONE" in found[1]
 
 
+@pytest.fixture(scope="module")
+def one_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all examples."""
+    return tmp_path_factory.mktemp("secret") / "x.yaml"
+
+
 KEYS = [
     *(key for key in ClientConfig.model_fields if key not in {"advertise", "join"}),
     *(f"channel.{key}" for key in ChannelConfig.model_fields),
@@ -171,24 +177,21 @@ KEYS = [
     key=st.sampled_from(KEYS),
     text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=120),
 )
-def test_no_fault_shows_what_came_from_outside(
-    tmp_path_factory: pytest.TempPathFactory, key: str, text: str
-) -> None:
+def test_no_fault_shows_what_came_from_outside(one_file: Path, key: str, text: str) -> None:
     """In whatever key it is put by mistake. The mark is in none of our own words."""
     secret = f"{text[:60]}§§§§{text[60:]}"
-    file = tmp_path_factory.mktemp("secret") / "x.yaml"
     head, dot, name = key.partition(".")
     model: type[Settings] = ServerConfig if dot else ClientConfig
     lines = f"{name or head}: '<>${{SECRET}}'\n"
     if dot:
         source = "" if name == "source" else "    source: rtsp://h/\n"
         lines = f"channels:\n  cam:\n{source}    {lines}"
-    file.write_text(lines)
+    one_file.write_text(lines)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SECRET", secret)
         shown: list[str] = []
         try:
-            Draft(file).model(model)
+            Draft(one_file).model(model)
         except ConfigError as error:
             shown = error.faults
     assert "§" not in "".join(shown)
@@ -207,4 +210,14 @@ def test_a_value_from_outside_is_named_not_quoted(
         "word (line 1): the value is too long: at most 3 characters",
         "number (line 2): the value is not a whole number: write digits without leading zeros and"
         " without quotes",
+    ]
+
+
+def test_a_list_does_not_show_what_one_of_its_values_was_filled_with(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "geheim.example")
+    text = "advertise: ['${SECRET}', b, '${SECRET}']\n"
+    assert faults_of(ClientConfig, file, text) == [
+        "advertise (line 1): the value:0 comes twice: keep one of them"
     ]
