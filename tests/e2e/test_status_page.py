@@ -3,6 +3,7 @@
 import statistics
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ from playwright.sync_api import Browser
 from tests.support.browser import Shown, chromium
 from tests.support.daemons import ServerProxy
 from tests.support.fleet import CHANNEL, Fleet
-from tests.support.players import FfmpegPlayer
+from tests.support.players import FfmpegRecorder
 from tests.support.processes import Process, wait_until
 from tests.support.sources import ROOT
 
 pytestmark = pytest.mark.e2e
 
+TEN = 10
 SOURCE = "testcard:?size=320x180&rate=15"
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -27,20 +29,21 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-def test_the_page_shows_what_the_api_says_and_follows_a_kill(
+def test_page_api_and_metrics_tell_the_same_with_ten_viewers_and_two_kills(
     browser: Browser, tmp_path: Path
 ) -> None:
-    with Fleet(tmp_path, SOURCE, 5) as fleet:
-        player = FfmpegPlayer(fleet.clients[0].url(CHANNEL), tmp_path, 300.0, "tcp")
-        player.wait_picture()
+    with Fleet(tmp_path, SOURCE, TEN + 2) as fleet:
+        players = [
+            FfmpegRecorder(one.url(CHANNEL), tmp_path, 300.0, "tcp") for one in fleet.clients[:TEN]
+        ]
         fleet.settle()
         shown = Shown(browser, f"http://{fleet.server.http}/")
         shown.page.evaluate("window.notReloaded = true")
         shown.wait_text("#name", CHANNEL)
         shown.wait_text("#source", "The source plays")
-        shown.wait_text("#nodes", "5")
-        shown.wait_text("#players", "1")
-        wait_until(lambda: shown.drawn() == fleet.trees(), 30, "the trees drawn are the API's")
+        shown.wait_text("#nodes", str(TEN + 2))
+        shown.wait_text("#players", str(TEN))
+        _same_trees(shown, fleet)
         _same_numbers(shown, fleet.server)
         # What is pointed at says who feeds it.
         first = fleet.node(fleet.clients[0])
@@ -49,37 +52,63 @@ def test_the_page_shows_what_the_api_says_and_follows_a_kill(
         assert shown.page.locator(".dot.picked").count() == 2
         shown.shoot("server")
 
-        parents = {parent for tree in fleet.trees() for parent in tree.values()} - {"root"}
-        by_node = fleet.by_node()
-        victim = next(node for node in sorted(parents) if by_node[node] is not fleet.clients[0])
-        fleet.kill(by_node[victim])
-        shown.wait_text("#nodes", "4")
-        fleet.settle()
-        wait_until(lambda: shown.drawn() == fleet.trees(), 30, "the trees drawn are the API's")
-        assert all(victim not in tree for tree in shown.drawn())
-        assert shown.page.locator("#rows tr").count() == 4
-        name = victim.partition("-")[0]
-        assert f"it lost {name}" in shown.text("#events")
-        assert f"{name} left" in shown.text("#events")
-        _same_numbers(shown, fleet.server)
+        for left in (TEN + 1, TEN):
+            parents = {parent for tree in fleet.trees() for parent in tree.values()} - {"root"}
+            by_node = fleet.by_node()
+            victim = next(one for one in sorted(parents) if by_node[one] is not fleet.clients[0])
+            fleet.kill(by_node[victim])
+            shown.wait_text("#nodes", str(left))
+            fleet.settle()
+            _same_trees(shown, fleet)
+            assert all(victim not in tree for tree in shown.drawn())
+            assert shown.page.locator("#rows tr").count() == left
+            name = victim.partition("-")[0]
+            assert f"it lost {name}" in shown.text("#events")
+            assert f"{name} left" in shown.text("#events")
+            wait_until(partial(_players_are_told, shown, fleet), 20, "who is left has reported")
+            _same_numbers(shown, fleet.server)
         assert shown.page.evaluate("window.notReloaded") is True
-        shown.shoot("server-after-a-kill")
+        shown.shoot("server-after-two-kills")
         assert shown.faults == []
         _client_page(browser, fleet)
-        player.terminate()
+        for player in players:
+            player.terminate()
+
+
+def _players_are_told(shown: Shown, fleet: Fleet) -> bool:
+    """Whether the page shows as many players as there are: a node reports every 2 s."""
+    there = sum(client.metrics().total("stripecast_players") for client in fleet.clients)
+    return shown.text("#players") == f"{there:.0f}"
+
+
+def _same_trees(shown: Shown, fleet: Fleet) -> None:
+    wait_until(lambda: shown.drawn() == fleet.trees(), 30, "the trees drawn are the API's")
 
 
 def _same_numbers(shown: Shown, server: ServerProxy) -> None:
-    """Compare the page, the API and /metrics."""
-    scraped, api = server.metrics(), server.api(f"channels/{CHANNEL}")
-    assert shown.text("#nodes") == f"{scraped.total('stripecast_nodes'):.0f}"
-    assert isinstance(api["nodes"], dict)
-    assert shown.text("#nodes") == str(len(api["nodes"]))
-    assert shown.text("#players") == str(api["players"])
-    assert shown.text("#lost") == str(api["lost"])
-    for stripe, caption in enumerate(shown.page.locator("figcaption span").all_inner_texts()):
-        depth = scraped.total("stripecast_tree_depth", stripe=str(stripe))
-        assert caption.endswith(f"depth {depth:.0f}")
+    """Compare the page, the API and /metrics: the trees may change between two looks."""
+    wait_until(lambda: _on_page(shown) == _in_api(server) == _in_metrics(server), 20, "all agree")
+    assert shown.text("#players") == str(server.api(f"channels/{CHANNEL}")["players"])
+    assert shown.text("#lost") == str(server.api(f"channels/{CHANNEL}")["lost"])
+
+
+def _on_page(shown: Shown) -> list[int]:
+    captions = shown.page.locator("figcaption span").all_inner_texts()
+    return [int(shown.text("#nodes")), *(int(one.split()[-1]) for one in captions)]
+
+
+def _in_api(server: ServerProxy) -> list[int]:
+    api = server.api(f"channels/{CHANNEL}")
+    nodes, depths = api["nodes"], api["depths"]
+    assert isinstance(nodes, dict)
+    assert isinstance(depths, list)
+    return [len(nodes), *(int(str(one)) for one in depths)]
+
+
+def _in_metrics(server: ServerProxy) -> list[int]:
+    scraped = server.metrics()
+    depths = [scraped.total("stripecast_tree_depth", stripe=one) for one in ("0", "1")]
+    return [int(scraped.total("stripecast_nodes")), *map(int, depths)]
 
 
 def _client_page(browser: Browser, fleet: Fleet) -> None:

@@ -1,14 +1,14 @@
 """Debian's Chromium, driven by Playwright: what a page shows, and what it complains of."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.installed import skip_unless_installed
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking"]
@@ -19,10 +19,7 @@ SHOTS = os.environ.get("STRIPECAST_SCREENSHOTS")
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start the browser; the test is skipped where there is none, and fails in CI."""
-    if shutil.which(CHROMIUM) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{CHROMIUM} is not installed")
-        pytest.skip(f"{CHROMIUM} is not installed")
+    skip_unless_installed("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
