@@ -68,11 +68,15 @@ function showStripes(body, channel) {
   });
 }
 
+const LABELS = ["", "Parent", "Standby", "Round trip", "Late by", "Children"];
+
 function row(stripe) {
   const line = make("tr");
   const first = make("td", "", `Stripe ${stripe}`);
   first.prepend(make("span", `mark stripe-${stripe}`));
   line.append(first, make("td"), make("td"), make("td", "number"), make("td", "number"), make("td"));
+  // On a phone a row is a few lines, each with its own heading.
+  LABELS.forEach((label, i) => (line.cells[i].dataset.label = label));
   return line;
 }
 

@@ -3,23 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from common.codec import decode_from_node
 from common.errors import BadMessageError
 from common.frame import Received
 from common.ids import Address, NodeId, Stripe
-from common.messages import (
-    VERSION,
-    Announce,
-    Clock,
-    Closed,
-    Join,
-    Leave,
-    Offer,
-    Rejoin,
-    Report,
-)
+from common.messages import VERSION, Announce, Clock, Closed, Join, Leave, Rejoin, Report
 from common.runtime.link import Idle, Link
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
@@ -40,9 +29,10 @@ from serverproxy.core.members import (
     Unreached,
 )
 from serverproxy.core.membership import Membership
-from serverproxy.core.neighbours import message_as_seen, stripe_as_seen
+from serverproxy.core.neighbours import message_as_seen
 from serverproxy.net.dialback import MAX_AT_ONCE, dial_back
 from serverproxy.net.feed import ChannelFeed
+from serverproxy.net.offers import Arrival, offer
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +45,6 @@ MAX_CLOCK_STEP = 86_400
 """Seconds ahead of the clock that a node's numbers may be for them to go on: it was set back."""
 HELD_UP = 1.0
 """Seconds between two ticks from which on this process was held up: it has not read its links."""
-
-
-@dataclass(slots=True, eq=False)
-class _Arrival:
-    """A join on its way."""
-
-    join: Join
-    received_us: int
-    rejoin: Rejoin | None = None
 
 
 class Control:
@@ -86,7 +67,7 @@ class Control:
         self._config = config
         self._links: dict[NodeId, Link] = {}
         self._nodes: dict[Link, NodeId] = {}
-        self._arrivals: dict[NodeId, _Arrival] = {}
+        self._arrivals: dict[NodeId, Arrival] = {}
         self._ids = NodeIds(tag_of(instance_us))
         self._dialling = asyncio.Semaphore(MAX_AT_ONCE)
         self._loop = asyncio.get_running_loop()
@@ -115,7 +96,7 @@ class Control:
             rejoin, node = None, self._ids.give(join.nonce)
         link.handler = _NodeLink(self)
         self._links[node], self._nodes[link] = link, node
-        self._arrivals[node] = _Arrival(join, self._feed.now_us(), rejoin)
+        self._arrivals[node] = Arrival(join, self._feed.now_us(), rejoin)
         self._tasks.spawn(self._admit(link, node, join), name=f"admit {node}")
 
     def _takes_back(self, rejoin: Rejoin) -> bool:
@@ -171,7 +152,7 @@ class Control:
             return  # it has come back on another link, which is dialled back for itself
         if late:
             self.handle(Reached(node, tuple(map(str, late))))
-        elif arrival.rejoin is not None and not _has_children(arrival.rejoin):
+        elif arrival.rejoin is not None and not arrival.has_children:
             self.handle(Unreached(node))
 
     def _place(
@@ -238,30 +219,7 @@ class Control:
         if link is None or arrival is None:
             return
         feed = self._feed
-        link.send(
-            Offer(
-                node=command.node,
-                serve=command.serve,
-                stripes=len(feed.logs),
-                slots=command.slots,
-                group_key=feed.group_key,
-                instance=self._instance_us,
-                stream=feed.stream,
-                source_up=feed.up,
-                sender_reports=feed.reports,
-                start=feed.start,
-                parents=tuple(stripe_as_seen(one, link.local.host) for one in command.parents),
-                addresses=command.addresses,
-                clock=Clock(
-                    sent_us=arrival.join.sent_us,
-                    received_us=arrival.received_us,
-                    replied_us=feed.now_us(),
-                ),
-                join=self._config.join,
-                add_policy=self._config.add_policy,
-                delete_policy=self._config.delete_policy,
-            )
-        )
+        link.send(offer(command, arrival, feed, self._config, self._instance_us, link.local.host))
         log.info(
             "node %s from %s: serves stripe %s, %d slots",
             command.node,
@@ -316,11 +274,6 @@ async def _within(dialled: asyncio.Task[tuple[Address, ...]], seconds: float) ->
     """Wait for a dial-back, but not for long; return what it has found by then."""
     await asyncio.wait({dialled}, timeout=seconds)
     return tuple(map(str, dialled.result())) if dialled.done() else ()
-
-
-def _has_children(rejoin: Rejoin) -> bool:
-    """Whether a node says so: then it can evidently be reached."""
-    return any(state.children for state in rejoin.stripes)
 
 
 class _NodeLink(Idle):
