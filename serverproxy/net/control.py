@@ -165,7 +165,9 @@ class Control:
 
     def handle(self, event: Event) -> None:
         """Give an event to the membership and do what it says."""
-        self.chronicle.event(event, self._parent_of, self._feed.now_us())
+        # Who has left may still be heard of.
+        if event.node in self.membership.members or isinstance(event, Rejoined):
+            self.chronicle.event(event, self._parent_of, self._feed.now_us())
         self._run(self.membership.handle(event, self._loop.time()))
 
     def order(self, commands: Sequence[Command], what: str) -> None:
