@@ -89,8 +89,8 @@ async def get(
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
     request = "\r\n".join([*lines, "", body])
     head, _, body = (await exchange(address, request.encode())).decode().partition("\r\n\r\n")
-    status, *headers = head.split("\r\n")
-    kind = [value for value in headers if value.lower().startswith("content-type:")]
+    status, *answered = head.split("\r\n")
+    kind = [value for value in answered if value.lower().startswith("content-type:")]
     return int(status.split()[1]), "".join(kind).partition(": ")[2], body
 
 
