@@ -73,8 +73,10 @@ class Stop:
             try:
                 callback()
             except ProxyError as error:
-                for fault in str(error).splitlines():
+                faults = str(error).splitlines()
+                for fault in faults:
                     log.error("nothing reloaded: %s", fault)  # noqa: TRY400 - the fault says it all
+                notify(status(f"nothing reloaded: {', '.join(faults[:1])}"))
 
 
 class PortError(ProxyError):

@@ -98,12 +98,12 @@ ExecStopPost=/bin/systemctl --no-block poweroff
 """
 
 
-def boot(root: OtherRoot, script: Path, timeout: float) -> dict[str, str]:
+def boot(root: OtherRoot, script: str, timeout: float) -> dict[str, str]:
     """Boot a systemd that sees `root`, and no network; return the `name=value` that `script` says.
 
     The machine is halted when the script has ended, or after `timeout` seconds.
     """
-    for text, place in ((script.read_text(), _SCRIPT), (_RUNS, _UNIT)):
+    for text, place in ((script, _SCRIPT), (_RUNS, _UNIT)):
         root.run("sh", "-c", 'printf %s "$1" >"$2"', "sh", text, place)
     wants = "/etc/systemd/system/multi-user.target.wants"
     root.run("mkdir", "-p", wants)

@@ -25,7 +25,7 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NAMES:
         text = (SYSTEMD / name).read_text()
         there = re.sub(r"/opt/stripecast/bin/\w+", "/bin/true", text)
-        assert there.count("/bin/true") == 2
+        assert there.count("/bin/true") == 1
         # An instance, which is what can be started of a template.
         (folder / name.replace("@.", "@front.")).write_text(there)
     return folder
@@ -76,7 +76,7 @@ def test_what_the_unit_relies_on_is_what_the_daemon_does(name: str) -> None:
     assert float(unit["TimeoutStopSec"]) > GRACE
     assert unit["RestartPreventExitStatus"] == str(BAD_CONFIG)
     assert unit["DynamicUser"] == "yes"
-    assert unit["ExecReload"].endswith("kill -HUP $MAINPID")
+    assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
 
 
 def test_instances_have_files_of_their_own() -> None:

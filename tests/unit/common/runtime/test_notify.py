@@ -162,6 +162,7 @@ async def main(stop):
         assert [systemd.next(60), systemd.next(60)] == ["READY=1", "STATUS=well"]
         daemon.send(signal.SIGHUP)
         systemd.expect("RELOADING=1")
+        systemd.expect("STATUS=nothing reloaded: x: is wrong")
         systemd.expect("READY=1")
         daemon.expect("nothing reloaded: x: is wrong", 60)
         daemon.send(signal.SIGTERM)
