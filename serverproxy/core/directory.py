@@ -43,13 +43,14 @@ class Directory(Roster):
 
     def standbys(self, now: float) -> list[Command]:
         """Name another standby to some of those who need one; nobody: its grandparent will do."""
-        commands, unfit = list[Command](), self.unfit(now)
+        commands, unfit = list[Command](), set(self._suspects)
         for node, stripe in self.trees.stale_standbys(STANDBYS_AT_ONCE):
             chosen = self.trees.standby(node, stripe, avoid=unfit)
             self.trees.hold_standby(node, stripe, chosen)
             named = None if chosen == self._grandparent(node, stripe) else chosen
             member = self.members[node]
-            if member.standbys.get(stripe) != named:
+            if member.standbys.get(stripe) != named or stripe in member.inherits:
+                member.inherits.discard(stripe)
                 member.standbys[stripe] = named
                 commands.append(self.standby(node, stripe, named))
         return commands

@@ -11,7 +11,7 @@ from itertools import islice
 
 from common.ids import Stripe
 from serverproxy.core.moves import Mover, Remedy
-from serverproxy.core.placement import Found, Query
+from serverproxy.core.places import Found, Query
 from serverproxy.core.shelves import Member
 
 LOOKED_AT = 32
@@ -60,7 +60,7 @@ class Filling(Mover):
         """
         home, depth = top.links[stripe].parent, top.links[stripe].depth or 0
         excess = home is not None and self._graph.free(home, stripe) < 0
-        highest = lowest - 1 - survey.heights[top]
+        highest = min(lowest - 1 - survey.heights[top], len(survey.levels) - 1)
         for level in range(highest if excess else min(highest, depth - 2), 0, -1):
             for other in survey.levels[level]:
                 link = other.links[stripe]
@@ -71,7 +71,9 @@ class Filling(Mover):
                     continue
                 if excess and self._graph.is_below(other, top, stripe):
                     continue
-                if self._graph.reach(above, stripe) > 0 and self._graph.serving(above, stripe):
+                if above.absent or above.suspect or not self._graph.serving(above, stripe):
+                    continue
+                if self._graph.reach(above, stripe) > 0:
                     yield other
                     break
 
@@ -123,4 +125,5 @@ class Filling(Mover):
 
     def _is_here(self, one: Member, stripe: Stripe) -> bool:
         link = one.links[stripe]
-        return link.parent is not None and link.parent is link.up
+        there = link.parent is not None and link.parent is link.up
+        return there and not one.absent and not one.suspect

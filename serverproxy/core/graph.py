@@ -54,6 +54,7 @@ class Graph(Links):
         self.shelves = tuple(Shelves() for _ in self.stripes)
         self.burdened: dict[Member, None] = {}
         """Members with more than their slots, or with children in a stripe not their own."""
+        self.suspects = set[Member]()
         self.yielding: dict[Member, None] = {}
         """Members that are to serve another stripe as soon as their children have left."""
         self.slots_in = [root_slots for _ in self.stripes]
@@ -199,6 +200,7 @@ class Graph(Links):
             self.back(member, stripe, None)
             self.restless[stripe].pop(member, None)
         self.burdened.pop(member, None)
+        self.suspects.discard(member)
 
     def yield_to(self, member: Member, stripe: Stripe | None) -> None:
         """Take no more children, so that `member` can serve `stripe` later; None: no longer."""

@@ -173,6 +173,15 @@ class Links:
             while parent is not None and self.is_below(parent, one, stripe):
                 self._cut(due, self.first_moving(parent, one, stripe, reported=False), stripe)
             self.expect(one, stripe, parent)
+            if parent is not None and parent.hard_limit and 0 < parent.slots < parent.load:
+                self._turn_away(parent)
+
+    def _turn_away(self, parent: Member) -> None:
+        """Let nobody come to who has no slot: a leaf stays that was to make room."""
+        for stripe in self.stripes:
+            for comer in list(parent.links[stripe].down):
+                if comer.links[stripe].parent is not parent and parent.slots < parent.load:
+                    self.release(comer, stripe)
 
     def _cut(self, due: list[Member], member: Member, stripe: Stripe) -> None:
         """Let `member`, and the leaf in whose place it was to come, be on no way for a moment."""

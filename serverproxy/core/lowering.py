@@ -13,7 +13,7 @@ from common.ids import Stripe
 from serverproxy.core.filling import Filling, Survey
 from serverproxy.core.graph import depth_bound, height
 from serverproxy.core.moves import Remedy
-from serverproxy.core.placement import Found, Query
+from serverproxy.core.places import Found, Query
 from serverproxy.core.shelves import Member
 
 MOST_MOVING = 12

@@ -122,6 +122,8 @@ class Member:
     """When a node that is here last named it as its parent or child."""
     standbys: dict[Stripe, NodeId | None] = field(default_factory=dict)
     """Whom it was told to hold ready; None: whom the path of its parent says."""
+    inherits: set[Stripe] = field(default_factory=set)
+    """Stripes in which an earlier server process may have told it to hold somebody else ready."""
     placeholder: bool = False
     """Known only by name: a child says that it hangs there."""
 

@@ -57,6 +57,7 @@ class Membership(Directory):
     """All nodes of one channel and their trees."""
 
     settle_every = SETTLE_EVERY
+    settle_soon: float | None = SETTLE_SOON
     names_standbys = True
 
     def __init__(self, trees: Trees, *, stripes: int, away_grace: float) -> None:
@@ -70,6 +71,7 @@ class Membership(Directory):
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take an event; return what is to be done."""
         self._now = now
+        self.calm_down(now)
         if self._settle_at is None:
             self._settle_at = now + self.settle_every
         match event:
@@ -80,9 +82,8 @@ class Membership(Directory):
             case Told(node, message):
                 return self._told(node, message) if node in self.members else []
             case ControlLost(node):
-                if (member := self.members.get(node)) is not None:
-                    member.away_since = now
-                    self.trees.absent(node, absent=True)
+                if node in self.members:
+                    self.went_away(node, now)
                 return []
             case Reached(node, addresses):
                 return self._reached(node, addresses)
@@ -91,15 +92,16 @@ class Membership(Directory):
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do."""
-        away = [t for node in self.members if (t := self.forgotten_at(node)) is not None]
+        away = [t for node in self._away if (t := self.forgotten_at(node)) is not None]
         settle = [] if self._settle_at is None else [self._settle_at]
         return min(away + settle, default=None)
 
     def expire(self, now: float) -> list[Command]:
         """Forget who stays away; settle what the trees owe."""
         self._now = now
+        self.calm_down(now)
         commands: list[Command] = []
-        for node in list(self.members):
+        for node in list(self._away):
             due = self.forgotten_at(node) if node in self.members else None
             if due is not None and now >= due:
                 commands += self.forget(node)
@@ -136,13 +138,7 @@ class Membership(Directory):
 
     def _first_places(self, node: NodeId) -> dict[Stripe, Placement] | None:
         """Return where a newcomer may ask, in each stripe; None: nowhere."""
-        placements = self.trees.join(node)
-        if placements is not None and (away := self.unfit(self._now)):
-            for stripe, offered in placements.items():
-                if any(one.parent in away for one in offered.candidates):
-                    found = self.trees.place(node, stripe, avoid=away)
-                    placements[stripe] = found or self.trees.place(node, stripe) or offered
-        return placements
+        return self.trees.join(node)
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
         node = event.node
@@ -158,7 +154,11 @@ class Membership(Directory):
                         parents.append(one.message.parents)
                     else:
                         commands.append(one)
-        for stripe, standby in self.members[node].standbys.items():
+        member = self.members[node]
+        for stripe in [s for s in member.inherits if self.trees.parent(node, s) == ROOT]:
+            member.inherits.discard(stripe)
+            member.standbys[stripe] = None  # a child of the server proxy needs none
+        for stripe, standby in member.standbys.items():
             commands.append(self.standby(node, stripe, standby))
         addresses, serve = self.members[node].addresses, self.trees.serves(node)
         return [MakeOffer(node, serve, slots, addresses, tuple(parents)), *commands]
@@ -205,7 +205,7 @@ class Membership(Directory):
             case ParentLost():
                 return self._parent_lost(node, message)
             case ChildLost(child=child):
-                return self._child_lost(node, stripe, NodeId(child))
+                return self.child_lost(node, stripe, NodeId(child))
 
     def _parent_lost(self, node: NodeId, message: ParentLost) -> list[Command]:
         stripe = Stripe(message.stripe)
@@ -217,8 +217,8 @@ class Membership(Directory):
     def _have_other_slots(self, nodes: Iterable[NodeId]) -> list[Command]:
         """Tell nodes what slots they have now; what the trees owe for it is looked at soon."""
         commands: list[Command] = [self.serve(node) for node in nodes]
-        if commands and self._settle_at is not None:
-            soon = self._now + SETTLE_SOON
+        if commands and self._settle_at is not None and self.settle_soon is not None:
+            soon = self._now + self.settle_soon
             # Not while the others have still to come back after a restart.
             if soon < self._settle_at <= self._now + self.settle_every:
                 self._settle_at = soon
@@ -226,21 +226,16 @@ class Membership(Directory):
 
     def _candidates_for(self, node: NodeId, stripe: Stripe, tried: set[NodeId]) -> list[Command]:
         """Answer a node that has no parent."""
-        place = self.trees.place
-        placement = place(node, stripe, avoid=tried | self.unfit(self._now))
-        if (placement := placement or place(node, stripe, avoid=tried)) is None:
+        if (placement := self.trees.place(node, stripe, avoid=tried)) is None:
             nobody = StripeCandidates(stripe, ())
             return [Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
         parents = self.candidates(stripe, placement)
         return [Send(node, Candidates(parents=parents)), *self._placed([placement])]
 
-    def _child_lost(self, node: NodeId, stripe: Stripe, child: NodeId) -> list[Command]:
-        member = self.members.get(child)
-        if member is None or self.trees.parent(child, stripe) != node:
-            return []
-        if member.away_since is not None:
-            return self.forget(child)
-        self.detached(child, stripe)
+    def root_child_taken(self, stripe: Stripe, child: NodeId) -> list[Command]:
+        """Take the server proxy's own word that it feeds a node."""
+        if child in self.members:
+            self.attached(child, stripe, ROOT, self._now)
         return []
 
     def _report(self, node: NodeId, report: Report) -> list[Command]:
@@ -254,23 +249,6 @@ class Membership(Directory):
             if stripe < self._stripes and one.parent is not None:
                 self.attached(node, stripe, NodeId(one.parent), self._now)
         return self._have_other_slots(self._capacity.reported(node, report, self._now))
-
-    def root_child_taken(self, stripe: Stripe, child: NodeId) -> list[Command]:
-        """Take the server proxy's own word that it feeds a node."""
-        if child in self.members:
-            self.attached(child, stripe, ROOT, self._now)
-        return []
-
-    def root_child_lost(self, stripe: Stripe, child: NodeId) -> list[Command]:
-        """Take the server proxy's own word that a child's link ended."""
-        return self._child_lost(ROOT, stripe, child)
-
-    def root_child_left(self, stripe: Stripe, child: NodeId) -> None:
-        """Note that the server proxy was left in good order: who is away cannot say so itself."""
-        member = self.members.get(child)
-        away = member is not None and member.away_since is not None
-        if away and self.trees.parent(child, stripe) == ROOT:
-            self.detached(child, stripe)
 
     # --- what the operator says
 

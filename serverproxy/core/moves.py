@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from common.ids import NodeId, Stripe
 from serverproxy.core.graph import Graph
-from serverproxy.core.placement import Found, Placement, Planner, Query
+from serverproxy.core.placement import Planner
+from serverproxy.core.places import Found, Placement, Query
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,71 +12,18 @@ Rules
    takes that of a leaf at the server proxy, which is sent away first.
 3. All candidates give the same resulting depth (`zebra` does not look at depths). The first is
    reserved: it counts as a child until the node reports its parent.
-4. Members which have not reported their own parent yet are candidates only where nobody else is.
+4. Whom a child has lost is a candidate only where nobody else is, and never for a remedy.
+5. Members which have not reported their own parent yet are candidates only where nobody else is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 
-from common.ids import NodeId, Stripe
+from common.ids import Stripe
 from serverproxy.core.graph import Graph, depth_bound, height
+from serverproxy.core.places import MAX_CANDIDATES, Candidate, Found, Placement, Query
 from serverproxy.core.shelves import Member, Shelf
-
-MAX_CANDIDATES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One parent that a node may choose."""
-
-    parent: NodeId
-    """ROOT for the server proxy."""
-    depth: int
-    """Depth that the node will have there."""
-    displaced: NodeId | None = None
-    """The child in whose place it comes, a leaf as the trees suppose (the parent decides), or one
-    that they chose (`Found.before`). None: a slot."""
-    settled: bool = True
-    """False: the parent has not yet reported a parent of its own in this stripe, or hangs, in the
-    end, under such a node."""
-    chosen: bool = False
-    """`displaced` is not for the parent to decide: the node says it in Attach."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a node can go in one stripe."""
-
-    stripe: Stripe
-    candidates: tuple[Candidate, ...]
-    """One to ten; the first is reserved."""
-    shared: bool = False
-    """Somebody will have a child in a stripe that is not its own."""
-    serve: NodeId | None = None
-    """This node serves `stripe` from now on, to make room: tell it so."""
-
-
-@dataclass(slots=True)
-class Query:
-    """Who looks for a parent, and whom it shall not get."""
-
-    member: Member
-    stripe: Stripe
-    avoid: set[Member]
-
-
-@dataclass(slots=True)
-class Found:
-    """What a search found, before it is reserved."""
-
-    parents: list[Member]
-    splice: bool = False
-    """Parents that are full hand over a leaf."""
-    shared: bool = False
-    serve: Member | None = None
-    before: Member | None = None
-    """It splices in front of this child of the first parent, which goes under it."""
 
 
 class Planner:
@@ -114,7 +61,7 @@ class Planner:
             return self._best([shelves.free, shelves.leafy], query)
         kept = self._graph.root not in query.avoid and self._keeps_root(query)
         if kept:
-            query = Query(query.member, query.stripe, query.avoid | {self._graph.root})
+            query = replace(query, avoid=query.avoid | {self._graph.root})
         return self._best([shelves.free], query)
 
     def _settled(self, query: Query) -> Found | None:
@@ -128,8 +75,8 @@ class Planner:
     def _low_enough(self, query: Query) -> Found | None:
         """Return a place one above a node's slots, where a tall subtree would else hang too low."""
         graph, stripe = self._graph, query.stripe
-        down = query.member.links[stripe].down
-        if not down or graph.policy == "zebra":
+        link = query.member.links[stripe]
+        if not link.down or link.parent is not None or graph.policy == "zebra":
             return None
         lowest = depth_bound(len(graph.members)) - height(query.member, stripe)
         found = self.regular(query)
@@ -194,8 +141,11 @@ class Planner:
             graph.assign(found.serve, stripe)
         candidates = tuple(self._candidate(parent, query, found) for parent in found.parents)
         parent, leaf = found.parents[0], candidates[0].displaced
+        if found.sent_away is not None:  # it says so itself if it is there still
+            graph.hang(found.sent_away, stripe, None)
+            graph.release(found.sent_away, stripe)
         graph.expect(member, stripe, parent)
-        if leaf is not None:
+        if leaf is not None and found.sent_away is None:
             member.links[stripe].displaces = graph.members[leaf]
             graph.expect(graph.members[leaf], stripe, member)
         graph.flush()
@@ -211,6 +161,8 @@ class Planner:
         link = member.links[stripe]
         if parent is member or parent is link.parent or parent in query.avoid:
             return False
+        if parent.suspect and not query.last_resort:
+            return False
         if not link.down and not link.children:
             return True
         below = self._graph.is_below(parent, member, stripe)
@@ -219,7 +171,7 @@ class Planner:
     def _candidate(self, parent: Member, query: Query, found: Found) -> Candidate:
         graph, stripe = self._graph, query.stripe
         link = parent.links[stripe]
-        leaf = found.before
+        leaf = found.before or found.sent_away
         if found.splice and graph.free(parent, stripe) < 1:
             leaf = graph.leaf_of(parent, stripe, but=query.member)
         displaced = None if leaf is None else leaf.id
@@ -274,7 +226,7 @@ class Planner:
         if not self._graph.serving(query.member, stripe) or not query.member.slots:
             return None
         leaf = self._graph.leaf_of(root, stripe, but=query.member)
-        return Found([root], splice=True) if leaf and self.fits(root, query) else None
+        return Found([root], sent_away=leaf) if leaf and self.fits(root, query) else None
 
     def _is_ready(self, one: Member, query: Query) -> bool:
         link = one.links[query.stripe]

@@ -24,6 +24,7 @@ class RedirectMembership(Membership):
     """All nodes of one channel, and the trees that they build (SpreadIt)."""
 
     names_standbys = False
+    settle_soon: float | None = None
 
     def __init__(self, trees: Trees, *, stripes: int, away_grace: float) -> None:
         """Start with nobody. `trees` were made with `follow=True`."""

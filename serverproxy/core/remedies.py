@@ -10,7 +10,8 @@ from common.ids import Stripe
 from serverproxy.core.graph import Graph
 from serverproxy.core.lowering import Lowering
 from serverproxy.core.moves import Move, Mover, Remedy, ServeNow
-from serverproxy.core.placement import Candidate, Placement, Planner, Query
+from serverproxy.core.placement import Planner
+from serverproxy.core.places import Candidate, Placement, Query
 from serverproxy.core.shelves import Member
 
 TRIES = 8
@@ -82,7 +83,8 @@ class Remedies(Mover):
 
     def _children(self, member: Member, stripe: Stripe) -> list[Member]:
         """Return children that can be asked to leave, those without children first."""
-        here = [c for c in member.links[stripe].down if c.links[stripe].parent is member]
+        down = [c for c in member.links[stripe].down if not c.suspect]
+        here = [c for c in down if c.links[stripe].parent is member]
         return sorted(here, key=lambda child: bool(child.links[stripe].down))
 
     def _send_away(self, child: Member, stripe: Stripe, source: Member) -> list[Remedy]:
@@ -202,7 +204,7 @@ def idle_for(graph: Graph, stripe: Stripe) -> Member | None:
     for other in graph.stripes:
         idle = graph.shelves[other].idle
         for slots in idle.levels():
-            one = next(idle.at(slots))
-            if can_serve(graph, one, stripe):
+            one = next((one for one in idle.at(slots) if not one.suspect), None)
+            if one is not None and can_serve(graph, one, stripe):
                 return one
     return None

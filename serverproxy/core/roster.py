@@ -48,6 +48,8 @@ class Roster:
         self._stripes, self._grace = stripes, grace
         self._placeholders = 0
         self._suspects: dict[NodeId, float] = {}
+        self._away: dict[NodeId, None] = {}
+        """Members without a control link; the longest away first."""
         self.root_feeds: Callable[[NodeId, Stripe], bool] = lambda _node, _stripe: True
         """Whether the server proxy has a link that feeds a node: nodes may say so wrongly."""
         self._capacity = Capacity(trees, stripes)
@@ -90,14 +92,16 @@ class Roster:
             self._placeholders -= known.placeholder
         if known is None or known.placeholder:
             self.members[node] = Member(addresses, event.max_children)
+            self.members[node].inherits.update(map(Stripe, range(self._stripes)))
             self._serve_as_before(node, slots, event.stripes)
         else:
             known.away_since, known.addresses = None, addresses
+        self._away.pop(node, None)
         self.trees.absent(node, absent=False)
         for state in event.stripes:
             if state.stripe < self._stripes:
                 self._stands(node, Stripe(state.stripe), state.parent, now)
-        self._suspects.pop(node, None)
+        self.trust(node)
         return slots
 
     def is_news(self, node: NodeId) -> bool:
@@ -124,6 +128,7 @@ class Roster:
         above = [self.trees.parent(node, Stripe(stripe)) for stripe in range(self._stripes)]
         self.trees.remove(node)
         self._suspects.pop(node, None)
+        self._away.pop(node, None)
         self._capacity.forget(node)
         self._placeholders -= member.placeholder
         self._fit(*above)
@@ -146,11 +151,20 @@ class Roster:
                 if name is not None and (member := self.members.get(NodeId(name))) is not None:
                     member.named_at = now
 
-    def unfit(self, now: float) -> set[NodeId]:
+    def went_away(self, node: NodeId, now: float) -> None:
+        """Note that a node's control link has ended."""
+        self.members[node].away_since = now
+        self._away[node] = None
+        self.trees.absent(node, absent=True)
+
+    def unfit(self) -> set[NodeId]:
         """Return who is no candidate: who is away, and who is suspected."""
-        self._suspects = {node: until for node, until in self._suspects.items() if until > now}
-        away = {n for n, member in self.members.items() if member.away_since is not None}
-        return away | self._suspects.keys()
+        return self._away.keys() | self._suspects.keys()
+
+    def calm_down(self, now: float) -> None:
+        """Suspect nobody any longer of whom nothing bad was heard within `grace` seconds."""
+        for node in [node for node, until in self._suspects.items() if until <= now]:
+            self.trust(node)
 
     def lost(self, parent: str | None, reason: LostReason | None, now: float) -> list[Command]:
         """Take a child's word about the parent that it had."""
@@ -163,11 +177,13 @@ class Roster:
             return [] if reason in STILL_THERE else self.forget(NodeId(parent))
         if reason in SUSPICIOUS:
             self._suspects[NodeId(parent)] = now + self._grace
+            self.trees.suspect(NodeId(parent), suspected=True)
         return []
 
     def trust(self, node: NodeId) -> None:
         """Note that a node that was suspected has reported."""
-        self._suspects.pop(node, None)
+        if self._suspects.pop(node, None) is not None:
+            self.trees.suspect(node, suspected=False)
 
     def unreached(self, node: NodeId) -> bool:
         """Take the slots of a node that cannot be reached; one that has children evidently can."""
@@ -200,6 +216,29 @@ class Roster:
         serve = Serve(serve=trees.serves(node), slots=trees.slots(node), addresses=member.addresses)
         return Send(node, serve)
 
+    # --- what parents say of their children
+
+    def child_lost(self, node: NodeId, stripe: Stripe, child: NodeId) -> list[Command]:
+        """Take the word of a parent, or of the server proxy, that a child's link ended."""
+        member = self.members.get(child)
+        if member is None or self.trees.parent(child, stripe) != node:
+            return []
+        if member.away_since is not None:
+            return self.forget(child)
+        self.detached(child, stripe)
+        return []
+
+    def root_child_lost(self, stripe: Stripe, child: NodeId) -> list[Command]:
+        """Take the server proxy's own word that a child's link ended."""
+        return self.child_lost(ROOT, stripe, child)
+
+    def root_child_left(self, stripe: Stripe, child: NodeId) -> None:
+        """Note that the server proxy was left in good order: who is away cannot say so itself."""
+        member = self.members.get(child)
+        away = member is not None and member.away_since is not None
+        if away and self.trees.parent(child, stripe) == ROOT:
+            self.detached(child, stripe)
+
     # --- placeholders
 
     def _named(self, node: NodeId, now: float) -> bool:
@@ -210,6 +249,7 @@ class Roster:
             return False
         self._placeholders += 1
         self.members[node] = Member((), 0, away_since=now, placeholder=True)
+        self._away[node] = None
         self.trees.add(node, slots=0, hard_limit=True)
         self.trees.absent(node, absent=True)
         return True

@@ -41,6 +41,8 @@ class Member:
     """It was placed in all stripes once: from now on it is an orphan, no newcomer."""
     absent: bool = False
     """The server proxy cannot talk to it: it is nobody's parent to be, and going nowhere."""
+    suspect: bool = False
+    """A child has lost it: it is somebody's parent to be only where nobody else is."""
     yields: Stripe | None = None
     """The stripe that it is to serve as soon as its children have left."""
 

@@ -13,13 +13,16 @@ No socket, no clock, no randomness: of equals the longest unused comes first.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import islice
 
 from common.ids import ROOT, NodeId, Stripe
+from serverproxy.core.arrivals import Arrivals
 from serverproxy.core.graph import Graph, LoopError, Policy, TreeError, UnknownNodeError
 from serverproxy.core.invariants import InvariantError, check
 from serverproxy.core.moves import Move, Remedy, ServeNow
-from serverproxy.core.placement import Candidate, Placement, Planner, Query
+from serverproxy.core.placement import Planner
+from serverproxy.core.places import Candidate, Found, Placement, Query
 from serverproxy.core.remedies import Remedies
 from serverproxy.core.shelves import Member
 from serverproxy.core.standbys import Standbys
@@ -69,6 +72,7 @@ class Trees(Standbys):
             raise ValueError(f"repair_slots is {repair_slots}: it takes at least 0")
         super().__init__(Graph(stripes, children_per_stripe, repair_slots, policy))
         self._planner = Planner(self._graph)
+        self._arrivals = Arrivals(self._graph)
         self._remedies = Remedies(self._graph, self._planner, lower=not follow)
         self._follow = follow
 
@@ -137,6 +141,12 @@ class Trees(Standbys):
             graph.stir(member, stripe)
         graph.flush()
 
+    def suspect(self, node: NodeId, *, suspected: bool) -> None:
+        """Note that a node may be dead: others come first as parents, and it is asked nothing."""
+        member = self._find(node)
+        member.suspect = suspected
+        (self._graph.suspects.add if suspected else self._graph.suspects.discard)(member)
+
     def join(self, node: NodeId) -> dict[Stripe, Placement] | None:
         """Place a newcomer in all stripes, or in none (None: full)."""
         member = self._find(node)
@@ -163,10 +173,16 @@ class Trees(Standbys):
         self._graph.release(member, stripe)
         self._graph.flush()
         query = Query(member, stripe, self._known(avoid))
-        found = self._planner.find(query)
+        found = self._search(query)
         if found is None and self._drop_moves(stripe):
-            found = self._planner.find(query)
+            found = self._search(query)
         return None if found is None else self._planner.reserve(query, found)
+
+    def _search(self, query: Query) -> Found | None:
+        found = self._planner.find(query)
+        if found is None and self._graph.suspects:
+            found = self._planner.find(replace(query, last_resort=True))
+        return found
 
     def _drop_moves(self, stripe: Stripe) -> bool:
         """Let nodes stay that are asked to move; they are asked again later. Return if any is."""
@@ -193,7 +209,7 @@ class Trees(Standbys):
         member_link = member.links[stripe]
         if member_link.parent is above:
             return
-        self._break_loop(member, stripe, above)
+        self._arrivals.break_loop(member, stripe, above)
         leaf = member_link.displaces
         if member_link.up is above:
             member_link.displaces = None
@@ -203,10 +219,10 @@ class Trees(Standbys):
             graph.release(member, stripe)
         graph.hang(member, stripe, above)
         member.admitted = True
-        self._sent_away(above, stripe, member, leaf)
-        self._crowd_out(above, stripe)
+        self._arrivals.send_away(above, stripe, member, leaf)
+        self._arrivals.crowd_out(above, stripe)
         if not self._follow and (planned or graph.serving(member, stripe)):
-            self._expect_splice(member, stripe, above)
+            self._arrivals.expect_splice(member, stripe, above)
         graph.flush()
 
     def detach(self, node: NodeId, stripe: Stripe) -> None:
@@ -248,49 +264,3 @@ class Trees(Standbys):
             if placement.serve is not None:
                 others = (other for other in self._graph.stripes if other != stripe)
                 self.serve(placement.serve, next(others))
-
-    def _break_loop(self, member: Member, stripe: Stripe, above: Member) -> None:
-        """Make room for a report that closes a loop with moves whose reports are still to come."""
-        graph = self._graph
-        if graph.hangs_below(above, member, stripe) and graph.is_below(above, member, stripe):
-            raise LoopError(f"{member.id} cannot hang under {above.id}, which hangs under it")
-        while graph.hangs_below(above, member, stripe):
-            one = graph.first_moving(above, member, stripe, reported=True)
-            graph.hang(one, stripe, None)
-        while graph.is_below(above, member, stripe):
-            graph.release(graph.first_moving(above, member, stripe, reported=False), stripe)
-
-    def _crowd_out(self, parent: Member, stripe: Stripe) -> None:
-        """Drop reservations for slots that somebody else has taken."""
-        graph = self._graph
-        for each in graph.stripes if parent is not graph.root else (stripe,):
-            for comer in list(parent.links[each].down):
-                if graph.reach(parent, each) >= 0:
-                    return
-                if comer.links[each].parent is not parent:
-                    graph.release(comer, each)
-
-    def _sent_away(
-        self, parent: Member, stripe: Stripe, comer: Member, leaf: Member | None
-    ) -> None:
-        """Suppose that a parent above a user's number sent a leaf away to the one that came."""
-        graph = self._graph
-        if not parent.hard_limit or parent is graph.root or parent.count <= parent.slots:
-            return
-        if not graph.serving(comer, stripe) or comer.slots < 1:
-            return
-        if leaf is None or leaf.links[stripe].parent is not parent:
-            leaf = graph.leaf_of(parent, stripe, but=comer)
-        if leaf is not None:
-            if graph.free(comer, stripe) > 0:
-                graph.expect(leaf, stripe, comer)
-            graph.hang(leaf, stripe, None)
-
-    def _expect_splice(self, member: Member, stripe: Stripe, parent: Member) -> None:
-        """Suppose that a parent above its slots will hand a leaf to the node that came."""
-        graph = self._graph
-        if graph.free(parent, stripe) >= 0 or graph.free(member, stripe) < 1:
-            return
-        leaf = graph.leaf_of(parent, stripe, but=member)
-        if leaf is not None:
-            graph.expect(leaf, stripe, member)

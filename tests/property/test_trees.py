@@ -22,6 +22,8 @@ class Overlay:
     hard: dict[NodeId, bool] = field(default_factory=dict)
     parent: dict[Place, NodeId] = field(default_factory=dict)
     serves: Callable[[NodeId], Stripe | None] = lambda _node: None
+    orphans: set[NodeId] = field(default_factory=set)
+    """Who has asked for a parent: at the server proxy a leaf goes for it, too."""
     sent_away: list[Place] = field(default_factory=list)
     """Leaves that a parent with a hard limit sent away for a newcomer, to come to it."""
 
@@ -57,7 +59,10 @@ class Overlay:
 
     def send_away(self, comer: NodeId, stripe: Stripe, parent: NodeId) -> bool:
         """Let a leaf go that the newcomer can take; it comes there, or asks."""
-        if not self.hard.get(parent) or not self.slots[comer] or self.serves(comer) != stripe:
+        last = parent == ROOT and comer in self.orphans
+        if not (last or self.hard.get(parent)):
+            return False
+        if not self.slots[comer] or self.serves(comer) != stripe:
             return False
         for leaf in self.children(parent, stripe):
             if self.serves(leaf) != stripe and not self.children(leaf, stripe):
@@ -193,6 +198,7 @@ class LateReports(RuleBasedStateMachine):
 
     def ask(self, place: Place, tried: list[NodeId]) -> None:
         self.trees.detach(*place)
+        self.overlay.orphans.add(place[0])
         placement = self.trees.place(*place, avoid=tried)
         self.offers.pop(place, None)
         if placement is not None:
@@ -299,6 +305,7 @@ class LateReports(RuleBasedStateMachine):
     def say_everything(self) -> None:
         for place in self.homeless():
             self.trees.detach(*place)
+            self.overlay.orphans.add(place[0])
             placement = self.trees.place(*place)
             for one in () if placement is None else placement.candidates:
                 if self.overlay.attach(*place, one.parent):

@@ -13,7 +13,7 @@ from bench.sim.network import Weather
 from bench.sim.runs import Plan, Summary, carry_out, summary
 from bench.sim.world import Setting, World
 from common.ids import ROOT
-from serverproxy.core.lowering import depth_bound
+from serverproxy.core.graph import depth_bound
 from tests.support.fleet import long
 
 

@@ -35,6 +35,8 @@ class Tree:
                 ),
                 self.now,
             )
+        for member in self.core.members.values():
+            member.inherits.clear()  # no process before this one has named anybody
         self.now = 10.0
 
     def attach(
@@ -121,3 +123,26 @@ def test_a_newcomer_is_told_once_it_hangs() -> None:
     assert "x" not in tree.settle()
     tree.attach("x", "b")
     assert tree.settle()["x"]
+
+
+def test_whom_an_earlier_process_has_named_a_node_does_not_hold_for_ever() -> None:
+    """Who comes back is told once, whoever it is; whose parent is the server proxy, at once."""
+    tree = Tree()
+    for name, parent in (("a", ROOT), ("d", "b")):
+        state = StripeState(S0, True, parent, (), 0)
+        tree.core.handle(ControlLost(NodeId(name)), tree.now)
+        tree.core.members[NodeId(name)].inherits.add(S0)
+        event = Rejoined(
+            node=NodeId(name), addresses=(f"{name}:1",), max_children=4, stripes=(state,)
+        )
+        said = named(tree.core.handle(event, tree.now))
+        assert said == ({"a": []} if name == "a" else {})
+    assert tree.settle()["d"] == [], "its grandparent is on the path that it knows"
+    assert "d" not in tree.settle()
+
+
+def test_who_comes_back_to_a_new_process_may_hold_somebody() -> None:
+    core = Membership(Trees(stripes=1), stripes=1, away_grace=10.0)
+    state = StripeState(S0, True, ROOT, (), 0)
+    event = Rejoined(node=NodeId("a"), addresses=("a:1",), max_children=4, stripes=(state,))
+    assert named(core.handle(event, 0.0)) == {"a": []}

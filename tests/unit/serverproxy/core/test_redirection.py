@@ -10,6 +10,7 @@ from common.messages import (
     Leave,
     ParentLost,
     Redirect,
+    Serve,
     Standby,
 )
 from serverproxy.core.members import Command, Event, Joined, MakeOffer, Send, Told
@@ -183,3 +184,15 @@ def test_no_standby_is_named_where_a_directory_would() -> None:
         sent = [one.message for one in overlay.settle(2 * GRACE) if isinstance(one, Send)]
         named = any(isinstance(message, Standby) for message in sent)
         assert named == (kind is Membership)
+
+
+def test_what_is_illegal_since_slots_are_gone_waits_as_long_as_anything_else() -> None:
+    """The nodes may end it by themselves within the grace."""
+    overlay = Overlay()
+    for name, parent in (("a", ROOT), ("b", "a"), ("c", "a")):
+        overlay.join(name)
+        overlay.attach(name, parent)
+    lost = ParentLost(stripe=S0, parent="a", reason="slow", newest=0, tried=("a",))
+    commands = overlay.told("b", lost)
+    assert any(isinstance(c, Send) and isinstance(c.message, Serve) for c in commands)
+    assert overlay.core.next_deadline() == GRACE / 2

@@ -17,6 +17,28 @@ def test_nobody_is_sent_to_who_is_absent_until_it_is_back() -> None:
     trees.check()
 
 
+def test_who_is_suspected_is_a_parent_only_where_nobody_else_is() -> None:
+    trees = one_tree((A, ROOT, 2), (B, A, 2))
+    trees.suspect(A, suspected=True)
+    trees.add(C, slots=2, hard_limit=False)
+    assert parents(trees.place(C, S0)) == [B]
+    trees.suspect(B, suspected=True)
+    assert parents(trees.place(C, S0, avoid=[ROOT])) == [A]
+    trees.suspect(A, suspected=False)
+    trees.remove(B)
+    assert parents(trees.place(C, S0)) == [A]
+    trees.check()
+
+
+def test_a_remedy_names_nobody_who_is_suspected() -> None:
+    """It would be a move that fails; an excess can wait."""
+    trees = one_tree((A, ROOT, 2), (B, A, 2), (C, A, 0), (D, A, 0))
+    trees.suspect(B, suspected=True)
+    assert trees.remedies() == []
+    trees.suspect(B, suspected=False)
+    assert [one.node for one in trees.remedies() if isinstance(one, Move)] == [C]
+
+
 def test_where_an_absent_node_was_going_is_free_for_others() -> None:
     trees = Trees(stripes=1, repair_slots=0)
     for node in (A, B):
