@@ -82,9 +82,11 @@ class Remedies(Mover):
         return self._graph.free(member, stripe) < 0
 
     def _children(self, member: Member, stripe: Stripe) -> list[Member]:
-        """Return children that can be asked to leave, those without children first."""
-        down = [c for c in member.links[stripe].down if not c.suspect]
-        here = [c for c in down if c.links[stripe].parent is member]
+        """Return children that can be asked to leave, those without children first.
+
+        Who is suspected is asked like anybody: rather its place comes free than a live one's.
+        """
+        here = [c for c in member.links[stripe].down if c.links[stripe].parent is member]
         return sorted(here, key=lambda child: bool(child.links[stripe].down))
 
     def _send_away(self, child: Member, stripe: Stripe, source: Member) -> list[Remedy]:
