@@ -50,11 +50,15 @@ class NodeIds:
 
     def claim(self, node: NodeId, nonce: str) -> bool:
         """Take an id that another process gave; of two nodes that say so the first has it."""
-        if node == ROOT:
+        if not self.may_claim(node, nonce):
             return False
         if node not in self._nonces:
             self._remember(node, nonce)
         return self.gave(node, nonce)
+
+    def may_claim(self, node: NodeId, nonce: str) -> bool:
+        """Return whether `claim` would be granted; nothing is bound by asking."""
+        return node != ROOT and self._nonces.get(node, nonce) == nonce
 
     def _remember(self, node: NodeId, nonce: str) -> None:
         self._nonces[node] = nonce

@@ -10,6 +10,7 @@ Rules
    a restart by it; whether the codecs are others they see themselves.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from serverproxy.core.events import SourceDescription, SourcePacket
 
 MOST_BROUGHT = 16
 """Times that a process goes above numbers that nodes bring; nodes that come later begin afresh."""
+MOST_BROUGHT_BY_HOST = 4
+"""The same for the nodes at one host."""
 MARGIN = 1 << 20
 """How far above: nodes that are a little further on come in a moment."""
 
@@ -51,18 +54,21 @@ class Numbering:
         self._detectors: dict[int, KeyframeDetector] = {}
         self._flags = FLAG_FIRST
         """Of the next marks."""
-        self._brought = 0
+        self._brought = Counter[str]()
+        """Times by host, of which there are `MOST_BROUGHT` at most."""
 
-    def go_above(self, number: int) -> bool:
+    def go_above(self, number: int, host: str = "") -> bool:
         """Go on above a number that a node has from an earlier process; False: too often already.
+
+        No `host` alone uses up how often that may be.
 
         New `marks` are due at once where there is a stream and the next number has changed.
         """
         if number < self.next:
             return True
-        if self._brought == MOST_BROUGHT:
+        if self._brought.total() == MOST_BROUGHT or self._brought[host] == MOST_BROUGHT_BY_HOST:
             return False
-        self._brought += 1
+        self._brought[host] += 1
         self.next, self._flags = number + MARGIN, FLAG_FIRST
         return True
 

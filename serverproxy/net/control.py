@@ -87,7 +87,7 @@ class Control:
         if join.version != VERSION:
             link.refuse("version", f"I speak version {VERSION} of the overlay protocol")
             return
-        if rejoin is not None and self._takes_back(rejoin):
+        if rejoin is not None and self._takes_back(rejoin, link.peer.host):
             node = NodeId(rejoin.node)
             if (old := self._links.pop(node, None)) is not None:
                 self._nodes.pop(old, None)
@@ -99,7 +99,7 @@ class Control:
         self._arrivals[node] = Arrival(join, self._feed.now_us(), rejoin)
         self._tasks.spawn(self._admit(link, node, join), name=f"admit {node}")
 
-    def _takes_back(self, rejoin: Rejoin) -> bool:
+    def _takes_back(self, rejoin: Rejoin, host: str) -> bool:
         """Whether a node keeps its id and its place, also one that another process gave."""
         node, nonce = NodeId(rejoin.node), rejoin.join.nonce
         if rejoin.instance == self._instance_us:
@@ -107,8 +107,10 @@ class Control:
         newest = max((state.newest for state in rejoin.stripes), default=0)
         if len(rejoin.stripes) != len(self._feed.logs) or not self._may_follow(newest):
             return False
-        if not self._ids.claim(node, nonce) or not self._feed.go_above(newest):
+        # An id is bound to a node only once all else that it says is good.
+        if not self._ids.may_claim(node, nonce) or not self._feed.go_above(newest, host):
             return False
+        self._ids.claim(node, nonce)
         if rejoin.group_key is not None and self._feed.adopt(rejoin.group_key):
             # Who has joined this process before learns the key when it comes back.
             for other in list(self._nodes):
@@ -122,6 +124,7 @@ class Control:
         """Dial back beside the Offer, which waits a little for it."""
         addresses = [Address.parse(text, join.port) for text in join.advertise]
         addresses = addresses or [Address(link.peer.host, join.port)]
+        texts = set(map(str, addresses))
         dialled = self._tasks.spawn(
             dial_back(addresses, join.nonce, self._dialling), name=f"dial {node}"
         )
@@ -142,7 +145,8 @@ class Control:
                     addresses=reached,
                     max_children=join.max_children,
                     stripes=arrival.rejoin.stripes,
-                    reached=arrival.rejoin.addresses,
+                    # Not invented ones: what it says now is what is being dialled.
+                    reached=tuple(t for t in arrival.rejoin.addresses if t in texts),
                 )
             )
         if reached:

@@ -101,10 +101,10 @@ class ChannelFeed:
         self._keys.append(group_key)
         return True
 
-    def go_above(self, number: int) -> bool:
-        """Go on above what a node brings from an earlier process; False: it cannot."""
+    def go_above(self, number: int, host: str) -> bool:
+        """Go on above what a node at `host` brings from an earlier process; False: it cannot."""
         before = self.numbering.next
-        if not self.numbering.go_above(number):
+        if not self.numbering.go_above(number, host):
             return False
         if self.numbering.next != before:
             log.info("numbers on from %d", self.numbering.next, extra={"channel": self.name})

@@ -51,3 +51,11 @@ def test_an_id_that_somebody_has_is_not_given() -> None:
     ids = NodeIds("new")
     assert ids.claim(NodeId("n1-new"), "liar")
     assert ids.give("honest") == "n2-new"
+
+
+def test_to_ask_whether_an_id_may_be_claimed_binds_nothing() -> None:
+    ids, old = NodeIds("new"), NodeId("n1-old")
+    assert ids.may_claim(old, "liar")
+    assert ids.claim(old, "secret")
+    assert not ids.may_claim(old, "liar")
+    assert not ids.may_claim(ROOT, "secret")

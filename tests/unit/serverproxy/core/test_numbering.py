@@ -6,7 +6,7 @@ from common.codec import decode_stream, encode_body
 from common.fields import Track
 from common.frame import FLAG_FIRST, FLAG_KEYFRAME, FLAG_RTCP, FrameType
 from serverproxy.core.events import SourceDescription, SourcePacket
-from serverproxy.core.numbering import MOST_BROUGHT, Numbering
+from serverproxy.core.numbering import MOST_BROUGHT, MOST_BROUGHT_BY_HOST, Numbering
 
 VIDEO = Track(0, "video", "H264", 90_000, 96)
 AUDIO = Track(1, "audio", "OPUS", 48_000, 97)
@@ -138,7 +138,7 @@ def test_numbers_go_on_above_what_a_node_brings_and_say_so() -> None:
 
 def test_nobody_drives_the_numbers_up_for_ever() -> None:
     one = numbering(VIDEO)
-    assert all(one.go_above(one.next) for _ in range(MOST_BROUGHT))
+    assert all(one.go_above(one.next, f"host {number}") for number in range(MOST_BROUGHT))
     before = one.next
     assert not one.go_above(one.next)
     assert one.next == before
@@ -151,3 +151,10 @@ def test_a_keyframe_in_parts_across_a_restart_is_not_carried_over() -> None:
     one.begin(description(VIDEO))
     (packet,) = one.push([video(key=True, at=5)], 0)
     assert packet.flags == FLAG_KEYFRAME
+
+
+def test_no_host_uses_up_alone_how_often_numbers_are_driven_up() -> None:
+    one = numbering(VIDEO)
+    assert all(one.go_above(one.next, "liar") for _ in range(MOST_BROUGHT_BY_HOST))
+    assert not one.go_above(one.next, "liar")
+    assert one.go_above(one.next, "an honest node's")
