@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 VERSION = "RTSP/1.0"
+HTTP = "HTTP/1."
+"""How the version of a request begins that opens half of a tunnel (`common.rtsp.tunnel`)."""
 DOLLAR = 0x24
 """First byte of an interleaved frame: `$` (RFC 2326, 10.12)."""
 
@@ -28,6 +30,7 @@ REASONS = MappingProxyType(
     {
         200: "OK",
         400: "Bad Request",
+        401: "Unauthorized",
         403: "Forbidden",
         404: "Not Found",
         405: "Method Not Allowed",
