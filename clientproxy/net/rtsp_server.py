@@ -2,19 +2,24 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
+import secrets
 import socket
 import time
 from collections.abc import Callable, Collection
 
 from clientproxy.core.events import Channels
 from clientproxy.core.session import SESSION_TIMEOUT
+from clientproxy.core.tunnels import Tunnels
 from clientproxy.net.rtsp.connection import Connection
 from clientproxy.net.rtsp.delivery import Wire
 from clientproxy.net.rtsp.dialogue import Dialogue, Ends
 from clientproxy.net.rtsp.sessions import Sessions
 from clientproxy.net.rtsp.stats import ServerStats
+from clientproxy.net.rtsp.terms import Terms
 from common.ids import Address
+from common.rtsp.auth import Access, Guard, Nonces
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -36,13 +41,22 @@ class RtspServer:
         tasks: Tasks,
         *,
         allow_servers: Collection[str] | None = (),
+        access: Callable[[], Access | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take where feeds come from, and which server proxies a URL may name (None: any)."""
+        """Take where feeds come from, and which server proxies a URL may name (None: any).
+
+        `access` is asked at each connection whether its player has to know a password.
+        """
         self._channels = channels
         self._tasks = tasks
         self._allow_servers = allow_servers
+        self._access = access
+        self._nonces = Nonces(secrets.token_bytes(16))
         self._clock = clock
+        self.beyond_loopback = False
+        """It listens where other machines can reach it."""
+        self._tunnels: Tunnels[Connection] = Tunnels()
         self._sessions = Sessions(clock, self._end_wire)
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
@@ -67,7 +81,9 @@ class RtspServer:
         loop = asyncio.get_running_loop()
         port = address.port
         for sock in await _bind(address):
-            port = sock.getsockname()[1]
+            host, port = sock.getsockname()[:2]
+            if not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+                self.beyond_loopback = True
             server = await loop.create_server(self._connection, sock=sock, backlog=_BACKLOG)
             self._servers.append(server)
         if self._ticker is None:
@@ -92,10 +108,13 @@ class RtspServer:
         await asyncio.gather(*ending, return_exceptions=True)
 
     def _connection(self) -> Connection:
-        return Connection(self._sessions, self._dialogue, self._opened, self._lost)
+        return Connection(self._sessions, self._tunnels, self._dialogue, self._opened, self._lost)
 
     def _dialogue(self, connection: Connection, ends: Ends) -> Dialogue:
-        return Dialogue(self._channels, self._sessions, self._allow_servers, connection, ends)
+        access = self._access()
+        guard = None if access is None else Guard(access, self._nonces)
+        terms = Terms(self._allow_servers, guard)
+        return Dialogue(self._channels, self._sessions, terms, connection, ends)
 
     def _opened(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -124,9 +143,12 @@ class RtspServer:
             await asyncio.sleep(_TICK)
             self._sessions.tick()
             now = self._clock()
+            for half in self._tunnels.expired(now):
+                half.close()
             for connection in list(self._connections):
-                idle = now - connection.last_request > _IDLE_TIMEOUT
-                if idle and not self._sessions.belong_to(connection):
+                player = self._tunnels.get_of(connection) or connection
+                idle = now - player.last_request > _IDLE_TIMEOUT
+                if idle and not self._sessions.belong_to(player):
                     connection.close()
 
 

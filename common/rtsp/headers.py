@@ -45,6 +45,15 @@ def parse_transport(value: str) -> list[Offer]:
     return [offer for offer in offers if offer is not None]
 
 
+def over_tunnel(offers: Sequence[Offer]) -> list[Offer]:
+    """Return what can be served through HTTP: everything goes on the one connection.
+
+    QuickTime now and then asks for UDP there (live555's server has met it); it means channels.
+    """
+    tcp = [offer for offer in offers if offer.lower is Lower.TCP]
+    return tcp or [Offer(Lower.TCP, None, "RTP/AVP/TCP")] * bool(offers)
+
+
 def _parse_offer(alternative: str) -> Offer | None:
     spec, *parameters = [part.strip() for part in alternative.split(";")]
     lower = _LOWER.get(spec.upper())

@@ -7,12 +7,14 @@ Rules
 3. Nothing is kept beyond the limits below: a head, a body, one interleaved frame.
 4. Lines end in CRLF or LF; empty lines between messages are skipped; folded and repeated header
    fields are read; bytes that are no UTF-8 are replaced, since no field that we use has any.
+5. GET and POST of HTTP/1.x are requests too (`common.rtsp.tunnel`), always without a body: what
+   follows them is for who takes the `rest`.
 """
 
 from typing import NamedTuple
 
 from common.errors import RtspError
-from common.rtsp.messages import DOLLAR, Headers, Interleaved, Message, Reply, Request
+from common.rtsp.messages import DOLLAR, HTTP, Headers, Interleaved, Message, Reply, Request
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024
@@ -20,6 +22,7 @@ MAX_URI_BYTES = 2 * 1024
 _FRAME_HEAD_BYTES = 4
 _EMPTY_LINES = (b"\n\r\n", b"\n\n")
 _PROTOCOL = "RTSP/"
+_TUNNEL_METHODS = frozenset({"GET", "POST"})
 _WORDS = 3
 _STATUS_DIGITS = 3
 
@@ -54,6 +57,12 @@ class MessageReader:
                 return self._interleaved()
             self._head = self._read_head()
         return None if self._head is None else self._with_body(self._head)
+
+    def rest(self) -> bytes:
+        """Give away what has not been read yet."""
+        data = bytes(self._data)
+        self._data.clear()
+        return data
 
     def _interleaved(self) -> Interleaved | None:
         data = self._data
@@ -97,7 +106,8 @@ def _parse_head(text: str) -> _Head:
     line, *rest = text.split("\n")
     words = _parse_line(line.strip("\r"))
     headers = Headers(_parse_fields(rest))
-    return _Head(words, headers, _content_length(headers))
+    tunnel = words[2].startswith(HTTP)
+    return _Head(words, headers, 0 if tunnel else _content_length(headers))
 
 
 def _parse_line(line: str) -> list[str]:
@@ -109,11 +119,15 @@ def _parse_line(line: str) -> list[str]:
             raise RtspError(400, "status line without a status")
         return [words[0], status, ""]
     words = line.split()
-    if len(words) != _WORDS or not words[2].startswith(_PROTOCOL):
+    if len(words) != _WORDS or not (words[2].startswith(_PROTOCOL) or _is_tunnel(words)):
         raise RtspError(400, "first line is no RTSP request")
     if len(words[1].encode()) > MAX_URI_BYTES:
         raise RtspError(414, f"URL of more than {MAX_URI_BYTES} bytes")
     return words
+
+
+def _is_tunnel(words: list[str]) -> bool:
+    return words[0] in _TUNNEL_METHODS and words[2].startswith(HTTP)
 
 
 def _parse_fields(lines: list[str]) -> list[tuple[str, str]]:

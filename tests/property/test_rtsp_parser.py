@@ -15,6 +15,8 @@ PIECES = st.sampled_from(
     [
         b"OPTIONS rtsp://h/cam RTSP/1.0",
         b"RTSP/1.0 200 OK",
+        b"GET /cam HTTP/1.0",
+        b"POST / HTTP/1.1",
         b"\r\n",
         b"\n",
         b"\r",

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from clientproxy.core.events import Channels, ChannelUnavailableError, Feed
@@ -10,17 +10,22 @@ from clientproxy.core.session import SESSION_TIMEOUT, Delivery
 from clientproxy.net.rtsp.delivery import SocketAddress, Wire
 from clientproxy.net.rtsp.player import Player
 from clientproxy.net.rtsp.sessions import Sessions
+from clientproxy.net.rtsp.terms import Terms
 from common.errors import RtspError
-from common.ids import Address
-from common.rtsp.headers import Lower, StreamInfo, parse_transport, rtp_info, session_id
+from common.rtsp.headers import (
+    Lower,
+    StreamInfo,
+    over_tunnel,
+    parse_transport,
+    rtp_info,
+    session_id,
+)
 from common.rtsp.messages import FOREIGN_METHODS, METHODS, REASONS, VERSION, Request, Response
 from common.rtsp.sdp import for_players
 from common.rtsp.url import Target, parse_target
 
 log = logging.getLogger(__name__)
 
-OVERLAY_PORT = 7854
-"""Port of a server proxy that a URL names without one."""
 _METHOD_LIST = ", ".join(METHODS)
 _MAX_CSEQ_DIGITS = 10
 _UNAVAILABLE = 503
@@ -41,9 +46,12 @@ class Answer(NamedTuple):
 
     response: bytes
     starts: Player | None = None
+    last: bool = False
+    """The connection is to be closed."""
 
 
 Reply = tuple[Response, Player | None]
+Handler = Callable[[Request], Awaitable[Reply]]
 
 
 class Dialogue:
@@ -53,17 +61,18 @@ class Dialogue:
         self,
         channels: Channels,
         sessions: Sessions,
-        allow_servers: Collection[str] | None,
+        terms: Terms,
         wire: Wire,
         ends: Ends,
     ) -> None:
-        """Take the connection's wire and ends; `allow_servers` None allows any."""
+        """Take the connection's wire and ends."""
+        self._tunnelled = False
         self._channels = channels
         self._sessions = sessions
-        self._allow_servers = allow_servers
+        self._terms = terms
         self._wire = wire
         self._ends = ends
-        self._methods: dict[str, Callable[[Request], Awaitable[Reply]]] = {
+        self._methods: dict[str, Handler] = {
             "OPTIONS": self._options,
             "DESCRIBE": self._describe,
             "SETUP": self._setup,
@@ -80,7 +89,11 @@ class Dialogue:
         cseq: str | None = None
         try:
             cseq = _cseq(request)
-            response, starts = await self._dispatch(request)
+            response = await self._terms.refusal(
+                request, self._ends.peer[0], self._sessions.clock()
+            )
+            if response is None:
+                response, starts = await self._dispatch(request)
         except ChannelUnavailableError as error:
             response = _unavailable(error)
             log.info("%.32r answered %s: %s", request.method, response.status, error.why)
@@ -89,7 +102,12 @@ class Dialogue:
             log.info("%.32r refused: %s", request.method, error)
         label = request.method if request.method in METHODS else "other"
         self._sessions.stats.requests[label, response.status] += 1
-        return Answer(response.encode(cseq), starts)
+        return Answer(response.encode(cseq), starts, self._terms.exhausted)
+
+    def through_http(self, request: Request) -> None:
+        """Note that all goes through a tunnel, and who opened it."""
+        self._tunnelled = True
+        self._terms.admit(request)
 
     async def _dispatch(self, request: Request) -> Reply:
         if request.version != VERSION:
@@ -126,6 +144,8 @@ class Dialogue:
     async def _setup(self, request: Request) -> Reply:
         target = parse_target(request.uri)
         offers = parse_transport(request.headers.joined("Transport") or "")
+        if self._tunnelled:
+            offers = over_tunnel(offers)
         player = self._find(request) if request.headers.first("Session") else None
         if target.track is None:
             raise RtspError(459, "SETUP is for one track")
@@ -201,17 +221,9 @@ class Dialogue:
         return Response(200, headers), None
 
     async def _open(self, target: Target) -> Feed:
-        if target.server is not None and not self._is_allowed(target.server):
+        if target.server is not None and not self._terms.allows(target.server):
             raise RtspError(403, "allow_servers does not name this server")
         return await self._channels.open(target.channel, target.server)
-
-    def _is_allowed(self, server: str) -> bool:
-        try:
-            address = Address.parse(server, OVERLAY_PORT)
-            allowed = [Address.parse(text, OVERLAY_PORT) for text in self._allow_servers or ()]
-        except ValueError as error:
-            raise RtspError(404, str(error)) from None
-        return self._allow_servers is None or address in allowed
 
     def _find(self, request: Request) -> Player:
         """Return the session that a request names. Raises RtspError(454)."""

@@ -75,12 +75,13 @@ def url(stage: Stage) -> str:
 async def test_what_ffmpeg_receives_is_what_the_source_sent(
     stage: Stage, live: Live, tmp_path: Path
 ) -> None:
-    """Bit for bit, in order, both tracks, over UDP and TCP at the same time."""
+    """Bit for bit, in order, both tracks, over UDP, TCP and HTTP at the same time."""
     skip_unless_installed("ffmpeg")
     stage.tasks.spawn(live.play(clip().packets, CLIP_SECONDS), name="stream")
     await asyncio.sleep(1.5)  # so that they begin in the midst of a group of pictures
     recorders = [
-        FfmpegRecorder(url(stage), tmp_path, SECONDS, lower) for lower in ("udp", "tcp", "udp")
+        FfmpegRecorder(url(stage), tmp_path, SECONDS, lower)
+        for lower in ("udp", "tcp", "http", "udp")
     ]
     recordings = await asyncio.gather(*(asyncio.to_thread(r.result) for r in recorders))
     sent = rtsp_clip.units(clip())
@@ -101,6 +102,7 @@ async def play_all(stage: Stage, folder: Path, seconds: float) -> list[Playback]
         MpvPlayer(url(stage), folder, seconds),
         GstPlayer(url(stage), folder, seconds, "udp"),
         GstPlayer(url(stage), folder, seconds, "tcp"),
+        GstPlayer(url(stage), folder, seconds, "http"),
     ]
     return await asyncio.gather(*(asyncio.to_thread(player.result) for player in players))
 

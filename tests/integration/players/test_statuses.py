@@ -61,7 +61,9 @@ async def test_a_transport_header_is_compulsory(stage: Stage) -> None:
     "data",
     [
         b"\x16\x03\x01\x02\x00\x01\n\n",
-        b"GET /cam HTTP/1.1\r\n\r\n",
+        b"PUT /cam HTTP/1.1\r\n\r\n",
+        b"GET /cam HTTP/2\r\n\r\n",
+        b"SETUP rtsp://h/cam HTTP/1.1\r\n\r\n",
         b"x" * 20_000,
         b"\n\nx\r\n\r\n",
     ],

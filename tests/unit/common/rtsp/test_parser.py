@@ -102,7 +102,9 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
     "data",
     [
         b"\x16\x03\x01\x02\x00\n\n",
-        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET / HTTP/2\r\nHost: h\r\n\r\n",
+        b"GET /\r\n\r\n",
         b"OPTIONS *\r\n\r\n",
         b"OPTIONS * RTSP/1.0\r\nno colon\r\n\r\n",
         b"OPTIONS * RTSP/1.0\r\n: no name\r\n\r\n",

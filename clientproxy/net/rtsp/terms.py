@@ -1,0 +1,59 @@
+"""What a connection of a player may do, and what it is told where it may not."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import NamedTuple
+
+from common.errors import RtspError
+from common.ids import Address
+from common.rtsp.auth import MAX_WRONG, Guard
+from common.rtsp.messages import Request, Response
+
+log = logging.getLogger(__name__)
+
+OVERLAY_PORT = 7854
+"""Port of a server proxy that a URL names without one."""
+_WRONG_PASSWORD_PAUSE = 0.5
+"""Seconds until who tries passwords may try the next one."""
+
+
+class Terms(NamedTuple):
+    """The terms of one connection."""
+
+    allow_servers: Collection[str] | None = ()
+    """Server proxies that a URL may name; None: any."""
+    guard: Guard | None = None
+    """Who asks for a password."""
+
+    def allows(self, server: str) -> bool:
+        """Say whether a URL may name a server proxy. Raises RtspError(404) where it is none."""
+        try:
+            address = Address.parse(server, OVERLAY_PORT)
+            allowed = [Address.parse(text, OVERLAY_PORT) for text in self.allow_servers or ()]
+        except ValueError as error:
+            raise RtspError(404, str(error)) from None
+        return self.allow_servers is None or address in allowed
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there were too many wrong passwords: the connection is to be closed."""
+        return self.guard is not None and self.guard.wrong >= MAX_WRONG
+
+    def admit(self, request: Request) -> None:
+        """Take the credentials of the HTTP request that opens a tunnel."""
+        if self.guard is not None:
+            self.guard.admit(request)
+
+    async def refusal(self, request: Request, host: str, now: float) -> Response | None:
+        """Return what asks `host` for a password, where it gave none or a wrong one."""
+        if self.guard is None or request.method == "OPTIONS":
+            return None
+        before = self.guard.wrong
+        challenges = self.guard.challenges(request, now)
+        if not challenges:
+            return None
+        if self.guard.wrong > before:
+            log.warning("a player at %s gave a wrong user name or password", host)
+            await asyncio.sleep(_WRONG_PASSWORD_PAUSE)
+        return Response(401, tuple(("WWW-Authenticate", one) for one in challenges))
