@@ -29,7 +29,12 @@ class ClientProxy:
         self._tasks = Tasks()
         self._channels = JoinedChannels(config)
         self._listener = Listener(self._channels.first_handler)
-        self._rtsp = RtspServer(self._channels, self._tasks, allow_servers=None)
+        self._rtsp = RtspServer(
+            self._channels,
+            self._tasks,
+            allow_servers=None,
+            access=lambda: self._channels.config.access,
+        )
         registry = CollectorRegistry()
         registry.register(ClientMetrics(self._figures))
         self._http = HttpServer(registry=registry, status=self._status, ready=self._ready)
@@ -49,6 +54,12 @@ class ClientProxy:
                 http = await self._http.start(config.http)
             self._ports = {"overlay": str(overlay), "rtsp": str(rtsp), "http": str(http)}
             log.info("listening", extra=self._ports)
+            if self._rtsp.beyond_loopback and config.access is None:
+                log.warning(
+                    "players of other machines may watch without a password: set rtsp_username and"
+                    " rtsp_password, or listen on rtsp: 127.0.0.1:%d",
+                    rtsp.port,
+                )
             self._channels.overlay = overlay
             self._channels.join_all()
             self._tasks.spawn(self._channels.run(), name="linger")

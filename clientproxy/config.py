@@ -6,9 +6,18 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PrivateAttr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    PrivateAttr,
+    SecretStr,
+    WithJsonSchema,
+)
 
 from common.ids import Address
+from common.rtsp.auth import Access
 from common.runtime.addresses import ListenAddress, PeerAddress, overlap, peer_address
 from common.runtime.config import ChannelName, Draft, Settings
 from common.runtime.faults import Impossible, quoted
@@ -80,7 +89,18 @@ class ClientConfig(Settings):
     0: any free one. Behind a NAT or firewall, let this port in: else this node can only take, not
     give."""
     rtsp: Annotated[ListenAddress, Key("restart")] = Address("127.0.0.1", RTSP_PORT)
-    """Where players come to: HOST:PORT. On more than this machine, anyone there can watch."""
+    """Where players come to: HOST:PORT; [::1]:8554 over IPv6. On more than this machine (0.0.0.0,
+    :8554) anyone who reaches it can watch: set rtsp_username and rtsp_password."""
+    rtsp_username: Annotated[
+        str | None, Field(min_length=1, max_length=256, pattern=r'^[^:"\\]*$'), Key("new")
+    ] = None
+    """User name that players are asked for (rtsp://USER:PASSWORD@HOST:8554/CHANNEL, Digest or
+    Basic), on this machine too; without a colon, quote or backslash. null: nobody is asked."""
+    rtsp_password: Annotated[SecretStr | None, Field(min_length=1, max_length=256), Key("new")] = (
+        None
+    )
+    """Password of rtsp_username. Better than here it is kept in the environment,
+    "${PLAYER_PASSWORD}", or with systemd, "${credential:player-password}"."""
     http: Annotated[ListenAddress, Key("restart")] = Address("127.0.0.1", HTTP_PORT)
     """Status page, metrics, health and API: HOST:PORT."""
     advertise: Annotated[
@@ -132,6 +152,10 @@ class ClientConfig(Settings):
             yield Impossible(
                 ("join", "server"), "needs a server: write `server: HOST` or the argument SERVER"
             )
+        if (self.rtsp_username is None) != (self.rtsp_password is None):
+            yield Impossible(
+                ("rtsp_username", "rtsp_password"), "go together: write both, or neither"
+            )
         for one, other in combinations(PORTS, 2):
             if overlap(getattr(self, one), getattr(self, other)):
                 yield Impossible((other, one), f"is the port of {one} too: choose another one")
@@ -151,6 +175,13 @@ class ClientConfig(Settings):
         if not allowed or any(one.host == ANY_HOST for one in allowed):
             return True
         return _server(server) in allowed
+
+    @property
+    def access(self) -> Access | None:
+        """Whom the RTSP server lets in; None: anyone."""
+        if self.rtsp_username is None or self.rtsp_password is None:
+            return None
+        return Access(self.rtsp_username, self.rtsp_password.get_secret_value())
 
     def reload(self) -> "ClientConfig":
         """Read file and flags again; raise ConfigError. Without them, return this one."""

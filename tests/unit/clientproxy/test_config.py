@@ -177,3 +177,40 @@ def test_what_is_impossible_or_no_address_is_refused(file: Path, text: str, sent
         assert fault(file, text).startswith(sentence)
     else:
         read(file, text)
+
+
+def test_players_are_asked_for_what_the_file_says(file: Path) -> None:
+    assert load(args()).access is None
+    config = read(file, 'rtsp_username: viewer\nrtsp_password: "s3cret"\n')
+    assert config.access is not None
+    assert (config.access.user, config.access.password) == ("viewer", "s3cret")
+    assert "s3cret" not in repr(config) + str(config)
+
+
+def test_the_password_may_come_from_the_environment(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAYER_PASSWORD", "from outside")
+    config = read(file, 'rtsp_username: viewer\nrtsp_password: "${PLAYER_PASSWORD}"\n')
+    assert config.access is not None
+    assert config.access.password == "from outside"
+
+
+@pytest.mark.parametrize("key", ["rtsp_username", "rtsp_password"])
+def test_user_and_password_go_together(file: Path, key: str) -> None:
+    said = fault(file, f"{key}: secretive\n")
+    assert "go together" in said
+    assert "secretive" not in said
+
+
+@pytest.mark.parametrize("name", ["a:b", 'a"b', "a\\\\b", ""])
+def test_a_user_name_is_one_that_basic_and_digest_can_carry(file: Path, name: str) -> None:
+    assert "rtsp_username" in fault(file, f"rtsp_username: '{name}'\nrtsp_password: x\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("[::1]:8554", ("::1", 8554)), ("[::]:8554", ("::", 8554)), ("0.0.0.0:1", ("0.0.0.0", 1))],
+)
+def test_players_may_come_from_elsewhere_and_over_ipv6(text: str, address: tuple[str, int]) -> None:
+    assert load(args(rtsp=text)).rtsp == address
