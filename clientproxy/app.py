@@ -2,10 +2,8 @@
 
 import logging
 
-from prometheus_client import CollectorRegistry
-
 from clientproxy.config import ClientConfig
-from clientproxy.metrics import ClientMetrics
+from clientproxy.metrics import ClientMetrics, PlayerMetrics
 from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.figures import Figures
 from clientproxy.net.rtsp_server import RtspServer
@@ -14,6 +12,7 @@ from common.runtime.daemon import Stop, opening
 from common.runtime.files import load
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
+from common.runtime.metrics import registry
 from common.runtime.notify import keep_informed
 from common.runtime.tasks import Tasks
 
@@ -35,9 +34,10 @@ class ClientProxy:
             allow_servers=None,
             access=lambda: self._channels.config.access,
         )
-        registry = CollectorRegistry()
-        registry.register(ClientMetrics(self._figures))
-        self._http = HttpServer(registry=registry, status=self._status, ready=self._ready)
+        figures = ClientMetrics(self._figures), PlayerMetrics(self._rtsp.stats)
+        self._http = HttpServer(
+            registry=registry(self._channels.lag, *figures), status=self._status, ready=self._ready
+        )
         self._http.serve_files(load("common", "clientproxy"))
         self._http.serve_events(lambda _: self._status())
         self._ports: dict[str, str] = {}

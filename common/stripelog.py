@@ -53,12 +53,15 @@ class StripeLog:
         return self._captures[-1] if self._captures else 0
 
     @property
+    def seconds(self) -> float:
+        """Capture time from the oldest frame that is kept to the newest."""
+        return (self._captures[-1] - self._captures[self._head]) / 1e6 if len(self) else 0.0
+
+    @property
     def rate_bytes(self) -> float:
         """Bytes a second of capture time over what is kept."""
-        if len(self) < 2:  # noqa: PLR2004 - a rate takes two points
-            return 0.0
-        span = (self._captures[-1] - self._captures[self._head]) / 1e6
-        return self._size / span if span > 0 else 0.0
+        seconds = self.seconds
+        return self._size / seconds if seconds > 0 else 0.0
 
     def __len__(self) -> int:
         return len(self._seqs) - self._head

@@ -4,11 +4,10 @@ import asyncio
 import logging
 from functools import partial
 
-from prometheus_client import CollectorRegistry
-
 from common.runtime.daemon import Stop, opening
 from common.runtime.http import HttpServer
 from common.runtime.link import Listener
+from common.runtime.metrics import LoopLag, registry
 from common.runtime.notify import keep_informed
 from common.runtime.tasks import Tasks
 from serverproxy.config import ServerConfig
@@ -32,7 +31,7 @@ class ServerProxy:
         self.tasks = Tasks()
         self._served = ServedChannels(config, self.tasks)
         self.channels = self._served.by_name
-        self._config = config
+        self._config, self._lag = config, LoopLag()
         self.overlay = self.http = ""
         """Addresses taken, once it listens."""
 
@@ -65,14 +64,14 @@ class ServerProxy:
         while True:
             await asyncio.sleep(TICK)
             now = loop.time()
+            self._lag.woken(now - last, TICK)
             self._served.tick(now - last)
             last = now
 
     def _web(self) -> HttpServer:
-        registry, token = CollectorRegistry(), self._config.http_token
-        registry.register(ServerMetrics(self.channels))
+        token = self._config.http_token
         http = HttpServer(
-            registry=registry,
+            registry=registry(self._lag, ServerMetrics(self.channels)),
             status=lambda: status(self.channels, self.overlay, self.http),
             ready=self._ready,
             token=None if token is None else token.get_secret_value(),

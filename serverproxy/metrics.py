@@ -1,14 +1,13 @@
 """Metrics of the server proxy, read from plain integers at each scrape (`design.md`, 12)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from common.runtime.metrics import Family, Table, keyed, one, striped, striped_by
 
 
 class ChannelFigures(Protocol):
-    """What a channel counts."""
+    """What a channel counts. Lists have one entry for each stripe."""
 
     @property
     def source_packets(self) -> int:
@@ -19,6 +18,14 @@ class ChannelFigures(Protocol):
         """Their bytes."""
 
     @property
+    def source_packets_by_kind(self) -> Mapping[str, int]:
+        """The same packets by what they carry."""
+
+    @property
+    def source_keyframes(self) -> int:
+        """Places where a newcomer can begin."""
+
+    @property
     def source_up(self) -> bool:
         """The source plays."""
 
@@ -27,99 +34,220 @@ class ChannelFigures(Protocol):
         """Packets lost before they came here."""
 
     @property
+    def source_pulls(self) -> int:
+        """Times that the source began to play."""
+
+    @property
+    def source_failures(self) -> int:
+        """Times that it could not be had, or ended."""
+
+    @property
+    def source_faults(self) -> Mapping[str, int]:
+        """Packets that came amiss, by reason."""
+
+    @property
     def sent_bytes(self) -> list[int]:
-        """RTP and RTCP bytes written to children, per stripe."""
+        """RTP and RTCP bytes written to children."""
 
     @property
     def overhead_bytes(self) -> Mapping[str, int]:
         """Bytes written besides the stream, by kind."""
 
     @property
+    def log_bytes(self) -> Sequence[int]:
+        """Bytes in the logs."""
+
+    @property
+    def log_seconds(self) -> Sequence[float]:
+        """Seconds of the stream in the logs."""
+
+    @property
     def nodes(self) -> int:
         """Nodes in the channel."""
+
+    @property
+    def nodes_away(self) -> int:
+        """Those of them whose control link has ended."""
+
+    @property
+    def orphans(self) -> Sequence[int]:
+        """Nodes without a parent."""
 
     @property
     def depths(self) -> list[int]:
         """Depth of each tree."""
 
     @property
+    def children(self) -> Sequence[int]:
+        """Nodes that the server proxy feeds itself."""
+
+    @property
     def joins(self) -> Mapping[str, int]:
         """Joins by result."""
 
     @property
+    def parents_lost(self) -> Mapping[str, int]:
+        """Parents that nodes have lost, by reason."""
+
+    @property
+    def happened(self) -> Mapping[str, int]:
+        """What has happened, by kind."""
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Nodes that wanted to be children of the server proxy and were refused, by reason."""
+
+    @property
     def skips(self) -> Sequence[int]:
-        """Times that a child which is too slow was skipped forward, per stripe."""
+        """Times that a child which is too slow was skipped forward."""
 
     @property
     def detached(self) -> Mapping[str, Sequence[int]]:
-        """Children whose link was ended, by reason, per stripe."""
+        """Children whose link was ended, by reason."""
+
+    @property
+    def players(self) -> int:
+        """Players of all nodes, as these report."""
+
+    @property
+    def lost_by_nodes(self) -> int:
+        """Packets that the nodes present have given up, as they report."""
+
+    @property
+    def most_delay(self) -> float:
+        """Seconds from capture to delivery at the node that is farthest behind, as it reports."""
 
 
-class ServerMetrics(Collector):
+_EACH, _STRIPED, _KIND = ("channel",), ("channel", "stripe"), ("channel", "kind")
+_REASON, _STRIPED_REASON = ("channel", "reason"), ("channel", "stripe", "reason")
+
+CHANNEL: Sequence[Family[ChannelFigures]] = (
+    Family(
+        "gauge", "stripecast_source_up", "1 while the source plays", _EACH,
+        one(lambda c: c.source_up),
+    ),
+    Family(
+        "counter", "stripecast_source_packets", "RTP and RTCP packets accepted from the source",
+        _EACH, one(lambda c: c.source_packets),
+    ),
+    Family(
+        "counter", "stripecast_source_bytes", "Their bytes, as the source sent them", _EACH,
+        one(lambda c: c.source_bytes),
+    ),
+    Family(
+        "counter", "stripecast_source_track_packets",
+        "The same packets by what they carry: video, audio, application, other, rtcp", _KIND,
+        keyed(lambda c: c.source_packets_by_kind),
+    ),
+    Family(
+        "counter", "stripecast_source_keyframes",
+        "Packets from which on a newcomer can show a picture", _EACH,
+        one(lambda c: c.source_keyframes),
+    ),
+    Family(
+        "counter", "stripecast_source_lost_packets",
+        "Packets that the source numbered and that never came", _EACH,
+        one(lambda c: c.source_lost),
+    ),
+    Family(
+        "counter", "stripecast_source_faults",
+        "Packets from the source that came amiss: reordered, late, duplicate, bad, foreign",
+        _REASON, keyed(lambda c: c.source_faults),
+    ),
+    Family(
+        "counter", "stripecast_source_pulls", "Times that the source began to play", _EACH,
+        one(lambda c: c.source_pulls),
+    ),
+    Family(
+        "counter", "stripecast_source_failures",
+        "Times that the source could not be had, or ended", _EACH,
+        one(lambda c: c.source_failures),
+    ),
+    Family(
+        "counter", "stripecast_sent_bytes",
+        "RTP and RTCP bytes in data frames written to children of the server proxy", _STRIPED,
+        striped(lambda c: c.sent_bytes),
+    ),
+    Family(
+        "counter", "stripecast_overhead_bytes",
+        "Bytes written besides the stream: header, heartbeat, control", _KIND,
+        keyed(lambda c: c.overhead_bytes),
+    ),
+    Family(
+        "gauge", "stripecast_log_bytes", "Frames held for children that come back or are behind",
+        _STRIPED, striped(lambda c: c.log_bytes),
+    ),
+    Family(
+        "gauge", "stripecast_log_seconds", "Seconds of the stream that these frames are",
+        _STRIPED, striped(lambda c: c.log_seconds),
+    ),
+    Family(
+        "gauge", "stripecast_nodes", "Nodes in the channel", _EACH, one(lambda c: c.nodes),
+    ),
+    Family(
+        "gauge", "stripecast_nodes_away", "Those of them whose control link has ended", _EACH,
+        one(lambda c: c.nodes_away),
+    ),
+    Family(
+        "gauge", "stripecast_orphans", "Nodes that have no parent", _STRIPED,
+        striped(lambda c: c.orphans),
+    ),
+    Family(
+        "gauge", "stripecast_tree_depth", "Hops to the farthest node", _STRIPED,
+        striped(lambda c: c.depths),
+    ),
+    Family(
+        "gauge", "stripecast_children", "Nodes that this daemon feeds", _STRIPED,
+        striped(lambda c: c.children),
+    ),
+    Family(
+        "counter", "stripecast_joins", "Nodes that wanted to join: ok, full",
+        ("channel", "result"), keyed(lambda c: c.joins),
+    ),
+    Family(
+        "counter", "stripecast_parents_lost",
+        "Parents that nodes have lost and replaced, as they report", _REASON,
+        keyed(lambda c: c.parents_lost),
+    ),
+    Family(
+        "counter", "stripecast_events",
+        "What has happened in the channel: joined, left, away, back, reached, refused, orphaned, "
+        "repaired, moved, source_up, source_down, asked", _KIND,
+        keyed(lambda c: c.happened),
+    ),
+    Family(
+        "counter", "stripecast_refused_children", "Nodes that asked this daemon to feed them and "
+        "were refused", _REASON, keyed(lambda c: c.refused),
+    ),
+    Family(
+        "counter", "stripecast_skips", "Times that a child too slow for the log was skipped "
+        "forward", _STRIPED, striped(lambda c: c.skips),
+    ),
+    Family(
+        "counter", "stripecast_detached_children",
+        "Children whose link this daemon ended: too_slow, silent", _STRIPED_REASON,
+        striped_by(lambda c: c.detached),
+    ),
+    Family(
+        "gauge", "stripecast_reported_players", "Players at all nodes, as the nodes report", _EACH,
+        one(lambda c: c.players),
+    ),
+    Family(
+        "gauge", "stripecast_reported_lost_packets",
+        "Packets given up by the nodes that are present, as they report", _EACH,
+        one(lambda c: c.lost_by_nodes),
+    ),
+    Family(
+        "gauge", "stripecast_reported_delay_seconds",
+        "From capture to delivery at the node that is farthest behind, as it reports", _EACH,
+        one(lambda c: c.most_delay),
+    ),
+)  # fmt: skip
+
+
+class ServerMetrics(Table[ChannelFigures]):
     """Collector over all channels."""
 
     def __init__(self, channels: Mapping[str, ChannelFigures]) -> None:
         """Read these channels at each scrape."""
-        self._channels = channels
-
-    def collect(self) -> Iterator[Metric]:
-        """Conform to Collector."""
-        each = ["channel"]
-        packets = CounterMetricFamily(
-            "stripecast_source_packets", "RTP and RTCP packets accepted", labels=each
-        )
-        size = CounterMetricFamily(
-            "stripecast_source_bytes", "RTP and RTCP bytes accepted", labels=each
-        )
-        lost = CounterMetricFamily(
-            "stripecast_source_lost_packets", "Packets that the source lost", labels=each
-        )
-        up = GaugeMetricFamily("stripecast_source_up", "1 while the source plays", labels=each)
-        sent = CounterMetricFamily(
-            "stripecast_sent_bytes",
-            "RTP and RTCP bytes in data frames written to children of the server proxy",
-            labels=["channel", "stripe"],
-        )
-        overhead = CounterMetricFamily(
-            "stripecast_overhead_bytes",
-            "Bytes written besides the stream, by kind",
-            labels=["channel", "kind"],
-        )
-        nodes = GaugeMetricFamily("stripecast_nodes", "Nodes in the channel", labels=each)
-        depth = GaugeMetricFamily(
-            "stripecast_tree_depth", "Hops to the farthest node", labels=["channel", "stripe"]
-        )
-        joins = CounterMetricFamily(
-            "stripecast_joins", "Joins by result", labels=["channel", "result"]
-        )
-        skips = CounterMetricFamily(
-            "stripecast_skips",
-            "Times that a child too slow for the log was skipped forward",
-            labels=["channel", "stripe"],
-        )
-        detached = CounterMetricFamily(
-            "stripecast_detached_children",
-            "Children whose link this parent ended, by reason",
-            labels=["channel", "stripe", "reason"],
-        )
-        for name, channel in list(self._channels.items()):
-            packets.add_metric([name], channel.source_packets)
-            size.add_metric([name], channel.source_bytes)
-            lost.add_metric([name], channel.source_lost)
-            up.add_metric([name], channel.source_up)
-            nodes.add_metric([name], channel.nodes)
-            for stripe, count in enumerate(channel.sent_bytes):
-                sent.add_metric([name, str(stripe)], count)
-            for stripe, hops in enumerate(channel.depths):
-                depth.add_metric([name, str(stripe)], hops)
-            for kind, count in channel.overhead_bytes.items():
-                overhead.add_metric([name, kind], count)
-            for stripe, count in enumerate(channel.skips):
-                skips.add_metric([name, str(stripe)], count)
-            for reason, counts in channel.detached.items():
-                for stripe, count in enumerate(counts):
-                    detached.add_metric([name, str(stripe), reason], count)
-            for result, count in channel.joins.items():
-                joins.add_metric([name, result], count)
-        yield from (packets, size, lost, up, sent, overhead, nodes, depth, joins)
-        yield from (skips, detached)
+        super().__init__(CHANNEL, lambda: [((name,), one) for name, one in list(channels.items())])

@@ -18,6 +18,7 @@ from common.messages import VERSION, Attach, Hello, HelloReply, Probe
 from common.runtime.keys import LOG_KEYS, follow, tell
 from common.runtime.link import Idle, Link
 from common.runtime.log import configure
+from common.runtime.metrics import LoopLag
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class JoinedChannels:
         """Where other nodes come to: to be set before the first join."""
         self.config = config
         """What is in force: keys that need a restart have the value of the start."""
+        self.lag = LoopLag()
         self._leave_at: dict[Node, float] = {}
         self._opening: dict[Node, int] = {}
         self._leaving: set[Node] = set()
@@ -56,7 +58,7 @@ class JoinedChannels:
                     NO_ROOM, f"{MAX_CHANNELS} channels are joined already"
                 )
             tasks = Tasks()
-            node = Node(channel, server, self.config, self.overlay, tasks)
+            node = Node(channel, server, self.config, self.overlay, tasks, lag=self.lag)
             self.nodes[channel, server] = node
             tasks.spawn(node.run(), name=f"node {channel}")
         return node

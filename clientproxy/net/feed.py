@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from clientproxy.core.events import Viewer
 from clientproxy.core.reorder import PACKET_COST_BYTES, Reorder
+from clientproxy.net.feedstats import FeedStats
 from common import rtcp
 from common.clock import GroupClock
 from common.codec import decode_stream
@@ -20,24 +19,10 @@ log = logging.getLogger(__name__)
 
 FIRST_PATIENCE = 4.0
 """Seconds after the start in which no gap is given up while a stripe has no parent yet."""
-DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Upper bounds of the delay histogram, seconds; beyond the last is +Inf."""
 _EPOCH = int(FrameType.EPOCH)
 """Compared with for each packet: an attribute of an enum costs more than all else there."""
 WARN_EVERY = 1.0
 """Seconds between two lines about lost packets."""
-
-
-@dataclass(slots=True)
-class FeedStats:
-    """Counts since the start."""
-
-    delivered: int = 0
-    """RTP and RTCP packets delivered in order."""
-    lost_before: int = 0
-    """Packets lost in merges that have ended (server proxy restarted)."""
-    delay_counts: list[int] = field(default_factory=lambda: [0] * (len(DELAY_BUCKETS) + 1))
-    delay_sum: float = 0.0
 
 
 class MergedFeed:
@@ -48,8 +33,6 @@ class MergedFeed:
         self.stats = FeedStats()
         self.keyframe = 0
         """Newest sequence number that starts a keyframe, 0: none."""
-        self.delay = 0.0
-        """Seconds from capture to delivery of the newest packet."""
         self._delivered_before = 0
         self._patient_until = 0.0
         self.delivered_at = float("-inf")
@@ -113,9 +96,19 @@ class MergedFeed:
         return len(self._viewers)
 
     @property
+    def delay(self) -> float:
+        """Seconds from capture to delivery of the newest packet."""
+        return self.stats.delay
+
+    @property
     def lost(self) -> int:
         """Packets given up since the start."""
         return self.stats.lost_before + (self._reorder.stats.lost if self._reorder else 0)
+
+    @property
+    def late(self) -> int:
+        """Packets that came after they were given up, or twice, in the present merge."""
+        return self._reorder.stats.late if self._reorder else 0
 
     @property
     def reorder_depth(self) -> int:
@@ -147,6 +140,7 @@ class MergedFeed:
         self._forget_history()
         self.keyframe = 0
         self._delivered_before = self.stats.delivered
+        self.stats.begin()
         self._patient_until = self._loop.time() + FIRST_PATIENCE
         self._reports |= reports
         self._place = None
@@ -260,12 +254,9 @@ class MergedFeed:
         self._measure(packets)
 
     def _measure(self, packets: Sequence[Packet]) -> None:
-        self.delivered_at = self._loop.time()
-        self.delay = max(0.0, (self.group_time_us() - packets[-1].capture_us) / 1e6)
-        stats = self.stats
-        stats.delivered += len(packets)
-        stats.delay_counts[bisect_left(DELAY_BUCKETS, self.delay)] += len(packets)
-        stats.delay_sum += self.delay * len(packets)
+        self.delivered_at, now_us = self._loop.time(), self.group_time_us()
+        first, last = packets[0].capture_us, packets[-1].capture_us
+        self.stats.deliver(len(packets), (now_us - first) / 1e6, (now_us - last) / 1e6)
 
     def _sender_report(self, packet: Packet) -> None:
         if (info := rtcp.sender_info(packet.payload)) is not None:

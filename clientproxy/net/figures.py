@@ -1,12 +1,14 @@
 """What a node counts, as the metrics and the status API show it."""
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from clientproxy.core.verdict import Condition, StripeCondition, judge
-from clientproxy.net.feed import DELAY_BUCKETS
 from clientproxy.net.node import Node
 from clientproxy.net.stripes import Stripes
+from common.fields import LostReason
 from common.ids import Stripe
+from common.runtime.metrics import Buckets
 
 
 class Figures:
@@ -57,22 +59,90 @@ class Figures:
         return self._node.feed.lost
 
     @property
-    def rejoins(self) -> Mapping[tuple[int, str], int]:
-        """Parents lost, by stripe and reason."""
-        if self._stripes is None:
+    def rejoins(self) -> Mapping[str, Sequence[int]]:
+        """Parents lost, by reason, per stripe."""
+        if (own := self._stripes) is None:
             return {}
-        return {(int(stripe), reason): n for (stripe, reason), n in self._stripes.rejoins.items()}
+        return {
+            reason: [own.rejoins.get((stripe, reason), 0) for stripe in own.stripes]
+            for reason in get_args(LostReason)
+        }
 
     @property
-    def delay_buckets(self) -> tuple[list[tuple[str, float]], float]:
+    def delay_buckets(self) -> Buckets:
         """Cumulative delay histogram and the sum of all delays."""
-        stats, total, buckets = self._node.feed.stats, 0, []
-        for bound, count in zip(
-            [*map(str, DELAY_BUCKETS), "+Inf"], stats.delay_counts, strict=True
-        ):
-            total += count
-            buckets.append((bound, float(total)))
-        return buckets, stats.delay_sum
+        return self._node.feed.stats.delay_buckets
+
+    @property
+    def stall_buckets(self) -> Buckets:
+        """Stalls."""
+        return self._node.feed.stats.stalls.buckets
+
+    @property
+    def late(self) -> int:
+        """Packets that came after they were given up, or twice."""
+        return self._node.feed.late
+
+    @property
+    def reorder_depth(self) -> int:
+        """Packets that wait behind a gap."""
+        return self._node.feed.reorder_depth
+
+    @property
+    def joined(self) -> bool:
+        """Every stripe has a parent, and the server proxy is there."""
+        return self._node.joined
+
+    @property
+    def control_up(self) -> bool:
+        """The server proxy has answered on the present control link."""
+        return self._node.control_up
+
+    @property
+    def holes(self) -> Sequence[int]:
+        """Packets that no parent had any more, per stripe."""
+        return [] if self._stripes is None else [one.holes for one in self._stripes.stats]
+
+    @property
+    def attached(self) -> Sequence[bool]:
+        """There is a parent, per stripe."""
+        if (own := self._stripes) is None:
+            return []
+        return [own.uplink.search.parent(stripe) is not None for stripe in own.stripes]
+
+    @property
+    def standbys(self) -> Sequence[bool]:
+        """A second parent is ready, per stripe."""
+        if (own := self._stripes) is None:
+            return []
+        return [own.uplink.search.standbys.held(stripe) is not None for stripe in own.stripes]
+
+    @property
+    def behind(self) -> Sequence[float]:
+        """Seconds that a packet takes from the parent, more than at best, per stripe."""
+        if (own := self._stripes) is None:
+            return []
+        return [own.uplink.behind(stripe) for stripe in own.stripes]
+
+    @property
+    def slots(self) -> int:
+        """Children that the server proxy lets this node have."""
+        return 0 if self._stripes is None else self._stripes.downlink.children.slots
+
+    @property
+    def log_bytes(self) -> Sequence[int]:
+        """Bytes in the logs, per stripe."""
+        return [] if self._stripes is None else [one.size_bytes for one in self._stripes.logs]
+
+    @property
+    def log_seconds(self) -> Sequence[float]:
+        """Seconds of the stream in the logs, per stripe."""
+        return [] if self._stripes is None else [one.seconds for one in self._stripes.logs]
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Nodes that wanted to be children of this one and were refused, by reason."""
+        return {} if self._stripes is None else self._stripes.downlink.stats.refused
 
     @property
     def players(self) -> int:

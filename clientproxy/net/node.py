@@ -32,6 +32,7 @@ from common.messages import (
     Serve,
     Standby,
 )
+from common.runtime.metrics import LoopLag
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,14 @@ class Node:
     """A client proxy in one channel (`control.Member`)."""
 
     def __init__(
-        self, channel: str, server: Address, config: ClientConfig, overlay: Address, tasks: Tasks
+        self,
+        channel: str,
+        server: Address,
+        config: ClientConfig,
+        overlay: Address,
+        tasks: Tasks,
+        *,
+        lag: LoopLag | None = None,
     ) -> None:
         """Prepare; `run` joins. `overlay` is where the daemon listens for other nodes."""
         self.channel, self.server, self.nonce = channel, server, secrets.token_hex(16)
@@ -67,6 +75,7 @@ class Node:
         self.sent_away = False
         """The operator of the server proxy wants it to leave."""
         self._config, self._overlay, self._tasks = config, overlay, tasks
+        self._lag = LoopLag() if lag is None else lag
         self._loop = asyncio.get_running_loop()
         self._control = ControlLink(channel, server, self)
         self._error: ChannelUnavailableError | None = None
@@ -83,6 +92,7 @@ class Node:
         while True:
             await asyncio.sleep(TICK)
             now = self._loop.time()
+            self._lag.woken(now - last, TICK)
             self._control.tick(now)
             if self.stripes is not None:
                 answers = self._control.answers(now)

@@ -10,7 +10,7 @@ Rules
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from common.ids import NodeId, Stripe
 from common.messages import AttachedReport, ParentLost
@@ -58,6 +58,8 @@ class Chronicle:
         """Start with none."""
         self._kept: deque[Happening] = deque(maxlen=REMEMBERED)
         self._number = 0
+        self.counts: dict[str, int] = dict.fromkeys(get_args(Kind), 0)
+        """Happenings of each kind since the start."""
         self._orphans: dict[tuple[NodeId, Stripe], ParentLost] = {}
 
     @property
@@ -78,6 +80,7 @@ class Chronicle:
     ) -> None:
         """Note a happening."""
         self._number += 1
+        self.counts[kind] += 1
         self._kept.append(
             Happening(self._number, at_us, kind, node, stripe, parent, before, reason)
         )

@@ -12,7 +12,7 @@ Rules
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from common.fields import Stream, Track
 from common.frame import FLAG_FIRST, FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
@@ -26,6 +26,8 @@ MOST_BROUGHT_BY_HOST = 4
 """The same for the nodes at one host."""
 MARGIN = 1 << 20
 """How far above: nodes that are a little further on come in a moment."""
+KINDS = ("video", "audio", "application", "other", "rtcp")
+"""What a packet carries: RTCP of any track, or the medium of its track."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class NumberingStats:
     """RTP and RTCP packets accepted from the source."""
     bytes: int = 0
     """Their bytes."""
+    by_kind: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    """The packets by what they carry."""
     keyframes: int = 0
 
 
@@ -52,6 +56,7 @@ class Numbering:
         self.stats = NumberingStats()
         self._stripes = stripes
         self._detectors: dict[int, KeyframeDetector] = {}
+        self._kinds: dict[int, str] = {}
         self._flags = FLAG_FIRST
         """Of the next marks."""
         self._brought = Counter[str]()
@@ -89,6 +94,10 @@ class Numbering:
         self._detectors = {
             track.index: KeyframeDetector(track.codec) for track in _leading(description, video)
         }
+        self._kinds = {
+            track.index: track.kind if track.kind in KINDS else "other"
+            for track in description.tracks
+        }
         self.keyframe = 0
         return self.stream
 
@@ -102,6 +111,7 @@ class Numbering:
     def push(self, packets: Sequence[SourcePacket], capture_us: int) -> list[Packet]:
         """Give numbers to what one wake-up brought."""
         out, stats, detectors = [], self.stats, self._detectors
+        kinds, by_kind = self._kinds, self.stats.by_kind
         for track, is_rtcp, payload in packets:
             flags = 0
             if is_rtcp:
@@ -112,6 +122,7 @@ class Numbering:
                 self.keyframe = self.next
             out.append(self._number(track, flags, payload, capture_us, FrameType.DATA))
             stats.bytes += len(payload)
+            by_kind["rtcp" if is_rtcp else kinds.get(track, "other")] += 1
         stats.packets += len(packets)
         return out
 

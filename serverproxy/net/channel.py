@@ -141,7 +141,7 @@ class Channel:
     def depths(self) -> list[int]:
         """Depth of each tree."""
         trees = self.control.membership.trees
-        return [trees.tree_depth(Stripe(stripe)) for stripe in range(len(self.feed.logs))]
+        return [trees.tree_depth(stripe) for stripe in self._stripes]
 
     @property
     def joins(self) -> dict[str, int]:
@@ -157,6 +157,101 @@ class Channel:
     def detached(self) -> Mapping[str, Sequence[int]]:
         """Children whose link was ended, by reason, per stripe."""
         return self.feed.downlink.stats.detached
+
+    @property
+    def source_packets_by_kind(self) -> Mapping[str, int]:
+        """The packets of the source by what they carry."""
+        return self.feed.numbering.stats.by_kind
+
+    @property
+    def source_keyframes(self) -> int:
+        """Places where a newcomer can begin."""
+        return self.feed.numbering.stats.keyframes
+
+    @property
+    def source_pulls(self) -> int:
+        """Times that the source began to play."""
+        return self.source.stats.pulls
+
+    @property
+    def source_failures(self) -> int:
+        """Times that it could not be had, or ended."""
+        return self.source.stats.failures
+
+    @property
+    def source_faults(self) -> Mapping[str, int]:
+        """Packets that came amiss, by reason."""
+        stats = self.source.stats
+        return {
+            "reordered": stats.reordered,
+            "late": stats.late,
+            "duplicate": stats.duplicates,
+            "bad": stats.bad_frames,
+            "foreign": stats.foreign,
+        }
+
+    @property
+    def log_bytes(self) -> Sequence[int]:
+        """Bytes in the logs, per stripe."""
+        return [own.size_bytes for own in self.feed.logs]
+
+    @property
+    def log_seconds(self) -> Sequence[float]:
+        """Seconds of the stream in the logs, per stripe."""
+        return [own.seconds for own in self.feed.logs]
+
+    @property
+    def nodes_away(self) -> int:
+        """Nodes whose control link has ended."""
+        members = self.control.membership.members.values()
+        return sum(member.away_since is not None for member in members)
+
+    @property
+    def orphans(self) -> Sequence[int]:
+        """Nodes without a parent, per stripe."""
+        members, trees = self.control.membership.members, self.control.membership.trees
+        return [sum(trees.parent(node, s) is None for node in members) for s in self._stripes]
+
+    @property
+    def children(self) -> Sequence[int]:
+        """Nodes that the server proxy feeds itself, per stripe."""
+        children = self.feed.downlink.children
+        return [len(children.of(stripe)) for stripe in self._stripes]
+
+    @property
+    def parents_lost(self) -> Mapping[str, int]:
+        """Parents that nodes have lost, by reason."""
+        return self.control.membership.stats.parents_lost
+
+    @property
+    def happened(self) -> Mapping[str, int]:
+        """What has happened, by kind."""
+        return self.control.chronicle.counts
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Nodes that wanted to be children of the server proxy and were refused, by reason."""
+        return self.feed.downlink.stats.refused
+
+    @property
+    def players(self) -> int:
+        """Players of all nodes, as these report."""
+        return sum(member.players for member in self.control.membership.members.values())
+
+    @property
+    def lost_by_nodes(self) -> int:
+        """Packets that the nodes present have given up, as they report."""
+        return sum(member.lost for member in self.control.membership.members.values())
+
+    @property
+    def most_delay(self) -> float:
+        """Seconds from capture to delivery at the node that is farthest behind, as it reports."""
+        members = self.control.membership.members.values()
+        return max((member.delay for member in members), default=0.0)
+
+    @property
+    def _stripes(self) -> list[Stripe]:
+        return [Stripe(stripe) for stripe in range(len(self.feed.logs))]
 
 
 class _Gate:

@@ -179,6 +179,13 @@ def test_the_rate_is_bytes_over_capture_time() -> None:
     assert one.rate_bytes == pytest.approx(3 * SIZE / 2)
 
 
+def test_the_seconds_are_capture_time_from_the_oldest_to_the_newest() -> None:
+    one = log()
+    assert one.seconds == 0.0
+    append(one, packet(0, 1.0), packet(1, 3.5))
+    assert one.seconds == 2.5
+
+
 def test_a_log_that_is_cleared_takes_lower_numbers() -> None:
     one = log(max_bytes=SIZE)
     append(one, packet(10), packet(11))

@@ -64,3 +64,24 @@ def test_a_gap_of_before_the_last_stripe_had_a_parent_is_waited_for_no_longer(
     assert (feed.head, feed.lost) == (1000, 0)
     clock.go(0.02)
     assert (feed.head, feed.lost) == (1002, 1)
+
+
+def test_a_gap_that_is_waited_for_is_a_stall_and_a_source_that_pauses_is_none(
+    feed: MergedFeed, clock: Clock
+) -> None:
+    feed.complete()
+    feed.take([packet(1000, clock)])
+    clock.go(30.0)
+    feed.take([packet(1001, clock)])
+    assert dict(feed.stats.stalls.buckets[0])["+Inf"] == 0.0
+    late = packet(1002, clock)
+    feed.take([packet(1003, clock)])
+    clock.go(0.75)
+    feed.take([late])
+    assert feed.stats.stalls.buckets[1] == pytest.approx(0.75)
+
+
+def test_what_comes_twice_is_counted(feed: MergedFeed, clock: Clock) -> None:
+    feed.take([packet(1000, clock)])
+    feed.take([packet(1000, clock)])
+    assert feed.late == 1

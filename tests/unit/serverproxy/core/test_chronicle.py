@@ -113,3 +113,11 @@ def test_only_the_last_ones_are_kept() -> None:
         chronicle.add("source_up", 5)
     numbers = [one.number for one in chronicle.happenings]
     assert numbers == list(range(6, REMEMBERED + 6))
+
+
+def test_happenings_are_counted_by_kind_beyond_those_that_are_kept() -> None:
+    one = Chronicle()
+    for number in range(REMEMBERED + 5):
+        one.add("repaired", number)
+    one.add("moved", 0)
+    assert (one.counts["repaired"], one.counts["moved"], one.counts["left"]) == (65, 1, 0)

@@ -49,6 +49,17 @@ def test_rtp_and_rtcp_of_all_tracks_are_numbered_in_one_sequence() -> None:
     assert one.stats.bytes == sum(len(packet.payload) for packet in packets)
 
 
+def test_packets_are_counted_by_what_they_carry() -> None:
+    one = numbering(VIDEO, AUDIO, Track(2, "message", "X", 1000, 98))
+    kinds = [(0, False), (0, True), (1, False), (1, False), (1, True), (2, False), (9, False)]
+    one.push([SourcePacket(track, rtcp, rtp(b"a")) for track, rtcp in kinds], 0)
+    assert one.stats.by_kind == {"video": 1, "audio": 2, "application": 0, "other": 2, "rtcp": 2}
+    one.begin(description(Track(0, "audio", "OPUS", 48_000, 97)))
+    one.push([SourcePacket(0, False, rtp(b"a"))], 0)
+    assert one.stats.by_kind["audio"] == 3
+    assert sum(one.stats.by_kind.values()) == one.stats.packets
+
+
 def test_keyframes_are_flagged_and_the_newest_is_known() -> None:
     one = numbering()
     packets = one.push([video(key=at == 2, at=at) for at in range(4)], 0)
