@@ -226,7 +226,7 @@ class ParentSearch(Seeking):
     ) -> list[Command]:
         """Take what the heartbeat of a parent or a standby says of its own parent link."""
         state = self._states[stripe]
-        self.standbys.beat(stripe, node, starved=starved)
+        self.standbys.beat(stripe, node, now, starved=starved)
         if state.parent != node:
             return []
         if not starved:
@@ -238,7 +238,8 @@ class ParentSearch(Seeking):
         waited = now - state.starved_since
         if state.seek is not None or state.suspect or waited < STARVED_AFTER:
             return []
-        if self.standbys.ready(stripe) is None and (waited < STARVED_ASK or not self._served):
+        helped = self.standbys.heard_since(stripe, state.starved_since)
+        if not helped and (waited < STARVED_ASK or not self._served):
             return []
         state.starved_since = now
         return self.silent(stripe, node, newest, now)

@@ -7,12 +7,14 @@ Rules
    one at a time; who fails is passed over for a while, each time for longer.
 2. A standby is nearer to the root than the node, and not its parent. So every link leads to a
    smaller depth, and failures at the same moment close no cycle.
-3. One that has nothing new itself (starved) is not used.
+3. One that has nothing new itself (starved) is not used; for a parent that is starved none that has
+   not been heard since: it may be out of reach for the same reason.
 4. One that is ready is let go when a better one is ready: make before break.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from clientproxy.core.joining import ANSWER_WAIT, Command, Hold, Release
 from common.fields import MAX_CANDIDATES, Candidate, PathEntry
@@ -48,6 +50,8 @@ class _Stripe:
     depth: int = 0
     """Entries of its path."""
     starved: bool = False
+    heard_at: float = -inf
+    """When who is held was heard last."""
     asked: Candidate | None = None
     """Who is asked to stand by, in the place of who is held."""
     asked_until: float = 0.0
@@ -72,6 +76,10 @@ class Standbys:
         """Return who can take over now."""
         state = self._stripes[stripe]
         return None if state.starved else state.held
+
+    def heard_since(self, stripe: Stripe, when: float) -> bool:
+        """Whether somebody can take over who has been heard since `when`."""
+        return self.ready(stripe) is not None and self._stripes[stripe].heard_at > when
 
     def held(self, stripe: Stripe) -> NodeId | None:
         """Return who is held, or else asked to be."""
@@ -129,11 +137,11 @@ class Standbys:
         state.look_at = state.again_at(now)
         return commands
 
-    def beat(self, stripe: Stripe, node: NodeId, *, starved: bool) -> None:
+    def beat(self, stripe: Stripe, node: NodeId, now: float, *, starved: bool) -> None:
         """Note what a standby's heartbeat says."""
         state = self._stripes[stripe]
         if state.held is not None and state.held.node == node:
-            state.starved = starved
+            state.starved, state.heard_at = starved, now
 
     def lost(self, stripe: Stripe, node: NodeId, now: float) -> None:
         """Note that a standby refused, or that its link ended."""

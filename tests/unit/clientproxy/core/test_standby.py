@@ -327,11 +327,16 @@ def test_a_node_that_is_not_the_parent_may_be_silent() -> None:
 # --- the parent is starved
 
 
-def starve(search: ParentSearch, since: float, until: float) -> list[Command]:
-    """Let heartbeats of p say that it is starved, ten a second."""
+def starve(
+    search: ParentSearch, since: float, until: float, *, silent: bool = False
+) -> list[Command]:
+    """Let heartbeats of p say that it is starved, ten a second; the standby a is heard, or not."""
     commands: list[Command] = []
     for tenth in range(round((until - since) * 10) + 1):
-        commands += search.beat(S0, P, 1000, since + tenth / 10, starved=True)
+        now = since + tenth / 10
+        if tenth and not silent:
+            commands += search.beat(S0, A, 1000, now, starved=False)
+        commands += search.beat(S0, P, 1000, now, starved=True)
     return commands
 
 
@@ -350,8 +355,18 @@ def test_a_parent_that_stays_starved_is_passed_by() -> None:
 def test_a_starved_standby_is_not_asked() -> None:
     search = holding("a")
     search.beat(S0, A, 1000, 9.0, starved=True)
-    assert starve(search, 9.0, 9.0 + STARVED_AFTER + 0.5) == []
-    assert starve(search, 11.1, 9.0 + STARVED_ASK) == [asked("p", reason="silent")]
+    assert starve(search, 9.0, 9.0 + STARVED_AFTER + 0.5, silent=True) == []
+    assert starve(search, 11.1, 9.0 + STARVED_ASK, silent=True) == [asked("p", reason="silent")]
+
+
+def test_a_standby_that_is_silent_as_well_is_not_asked_for_a_starved_parent() -> None:
+    """The server proxy is stopped: it is the standby, and what the parent lacks comes from it."""
+    search = holding("a")
+    search.beat(S0, A, 1000, 8.9, starved=False)
+    search.served(8.9, answers=False)
+    assert starve(search, 9.0, 9.0 + 2 * STARVED_ASK, silent=True) == []
+    search.beat(S0, A, 1000, 17.1, starved=False)
+    assert search.beat(S0, P, 1000, 17.2, starved=True) == [Resume(S0, A)]
 
 
 def test_while_the_server_proxy_does_not_answer_a_starved_parent_is_kept() -> None:
