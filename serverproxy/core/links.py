@@ -5,7 +5,8 @@ Rules
 1. `parent` and `children` are what nodes have reported. `up` and `down` are what will be once every
    move that was asked for has been reported: a node that moves has its `up` elsewhere.
 2. Depths are those of `up`: placement looks at what will be. No depth: in a detached subtree.
-3. `pending` is a node that hangs, in the end, under one which has not reported its parent yet.
+3. `pending` is a node that hangs, in the end, under one which has not reported its parent yet, or
+   which may be dead.
 """
 
 from itertools import islice
@@ -128,12 +129,20 @@ class Links:
             link = (member := stack.pop()).links[stripe]
             above = link.up.links[stripe] if link.up is not None else None
             depth = above.depth + 1 if above is not None and above.depth is not None else None
-            pending = link.parent is None or above is None or above.pending
+            unsure = link.parent is None or link.up is None or link.up.suspect
+            pending = unsure or above is None or above.pending
             if (depth, pending) != (link.depth, link.pending):
                 self.stir(member, stripe)
                 link.depth, link.pending = depth, pending
                 self.dirty[member] = None
                 stack.extend(link.down)
+
+    def suspect(self, member: Member, *, suspected: bool) -> None:
+        """Note that a node may be dead, so that nobody knows where those below it hang."""
+        member.suspect = suspected
+        for stripe in self.stripes:
+            for comer in member.links[stripe].down:
+                self._propagate(comer, stripe)
 
     def stir(self, member: Member, stripe: Stripe) -> None:
         """Note that `member` and those for whom it stands by may need another standby."""

@@ -68,7 +68,7 @@ class Planner:
         """Return a place of those that a subtree need not wait for."""
         for step in (self._low_enough, self.regular, self._overcommitted):
             found = step(query)
-            if found is not None and not self._is_pending(found.parents[0], query.stripe):
+            if found is not None and not self.is_pending(found.parents[0], query.stripe):
                 return found
         return None
 
@@ -89,7 +89,8 @@ class Planner:
                 return Found(parents)
         return found
 
-    def _is_pending(self, parent: Member, stripe: Stripe) -> bool:
+    def is_pending(self, parent: Member, stripe: Stripe) -> bool:
+        """Whether a parent waits for one of its own, or nobody knows whether it has one."""
         return parent is not self._graph.root and parent.links[stripe].pending
 
     def slots(self, query: Query) -> Found | None:
@@ -175,7 +176,7 @@ class Planner:
         if found.splice and graph.free(parent, stripe) < 1:
             leaf = graph.leaf_of(parent, stripe, but=query.member)
         displaced = None if leaf is None else leaf.id
-        settled = not self._is_pending(parent, stripe)
+        settled = not self.is_pending(parent, stripe)
         return Candidate(
             parent.id, (link.depth or 0) + 1, displaced, settled, found.before is not None
         )

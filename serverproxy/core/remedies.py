@@ -95,7 +95,10 @@ class Remedies(Mover):
         excess = source is not self._graph.root and self._graph.free(source, stripe) < 0
         if found is None and excess:
             found = self._planner.by_serve(query) or self._planner.shared(query)
-        return [] if found is None else self._move(query, found)
+        # It is fed where it is: not to those of whom nobody knows whether they are.
+        if found is None or self._planner.is_pending(found.parents[0], stripe):
+            return []
+        return self._move(query, found)
 
     def _make_hole(self, child: Member, stripe: Stripe) -> list[Remedy]:
         """Free a slot outside of a subtree, where the only free slots are inside it."""

@@ -143,9 +143,10 @@ class Trees(Standbys):
 
     def suspect(self, node: NodeId, *, suspected: bool) -> None:
         """Note that a node may be dead: others come first as parents, and it is asked nothing."""
-        member = self._find(node)
-        member.suspect = suspected
-        (self._graph.suspects.add if suspected else self._graph.suspects.discard)(member)
+        graph, member = self._graph, self._find(node)
+        (graph.suspects.add if suspected else graph.suspects.discard)(member)
+        graph.suspect(member, suspected=suspected)
+        graph.flush()
 
     def join(self, node: NodeId) -> dict[Stripe, Placement] | None:
         """Place a newcomer in all stripes, or in none (None: full)."""

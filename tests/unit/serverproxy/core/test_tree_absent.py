@@ -34,6 +34,16 @@ def test_who_is_suspected_is_a_parent_only_where_nobody_else_is() -> None:
     trees.check()
 
 
+def test_who_is_fed_is_not_sent_below_somebody_who_may_be_dead() -> None:
+    """A is silent, and C has come to its standby: what hangs below A gets nothing."""
+    trees = one_tree((A, ROOT, 1), (B, A, 2), (C, ROOT, 0))
+    trees.suspect(A, suspected=True)
+    assert trees.remedies() == []
+    trees.suspect(A, suspected=False)
+    (move,) = (one for one in trees.remedies() if isinstance(one, Move))
+    assert (move.node, targets(move)) == (C, [B])
+
+
 def test_a_remedy_names_nobody_who_is_suspected() -> None:
     """It would be a move that fails; an excess can wait."""
     trees = one_tree((A, ROOT, 2), (B, A, 2), (C, A, 0), (D, A, 0))
