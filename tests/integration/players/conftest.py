@@ -12,6 +12,7 @@ from common.fields import Track
 from common.frame import FLAG_KEYFRAME, Packet
 from common.ids import Address
 from common.runtime.tasks import Tasks
+from tests.support.live import UNIX_US
 from tests.support.rtsp_dialogue import until
 from tests.support.rtsp_feed import StandInChannels, StandInFeed
 
@@ -33,7 +34,6 @@ SDP = "\r\n".join(
         "",
     ]
 )
-UNIX_US = 1_790_000_000_000_000
 
 
 @dataclass

@@ -1,17 +1,16 @@
 """ffmpeg, mpv and GStreamer on the server, several at a time, with H.264 and AAC."""
 
 import asyncio
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from common.frame import Packet
-from tests.integration.players.conftest import UNIX_US, Stage
+from tests.integration.players.conftest import Stage
 from tests.support import rtsp_clip
 from tests.support.exactness import judge, received_units
 from tests.support.installed import skip_unless_installed
+from tests.support.live import Live
 from tests.support.players import (
     FfmpegPlayer,
     FfmpegRecorder,
@@ -19,7 +18,6 @@ from tests.support.players import (
     MpvPlayer,
     Playback,
 )
-from tests.support.rtsp_feed import StandInFeed
 
 SECONDS = 5.0
 """How long the players play."""
@@ -35,31 +33,6 @@ def clip() -> rtsp_clip.Clip:
 
 
 Player = FfmpegPlayer | MpvPlayer | GstPlayer
-
-
-class Live:
-    """A feed that plays packets in their time, a batch at each wake-up."""
-
-    def __init__(self, feed: StandInFeed) -> None:
-        self.feed = feed
-        self.at = 0.0
-        """Seconds of the stream so far."""
-
-    async def play(self, packets: Sequence[Packet], seconds: float) -> None:
-        """Play the first `seconds` of packets behind what was played before."""
-        loop = asyncio.get_running_loop()
-        base = self.at
-        begin = loop.time()
-        pending = [p for p in packets if p.capture_us < seconds * 1e6]
-        while pending:
-            now_us = (loop.time() - begin) * 1e6
-            due = [p for p in pending if p.capture_us <= now_us]
-            pending = pending[len(due) :]
-            offset = UNIX_US + round(base * 1e6)
-            if due:
-                self.feed.play([p._replace(capture_us=offset + p.capture_us) for p in due])
-            await asyncio.sleep(0.01)
-        self.at = base + seconds
 
 
 @pytest.fixture
