@@ -92,6 +92,27 @@ def _agree(fleet: Fleet, prometheus: Prometheus) -> bool:
         # Every node has a parent in each of the two stripes, and is the child of one.
         ("sum(stripecast_attached)", 6),
         ("sum(stripecast_children)", 6),
+        ("sum(stripecast_orphans)", 0),
+        ("min(stripecast_joined)", 1),
+        ("min(stripecast_control_up)", 1),
+        ("stripecast_source_pulls_total", 1),
+        ('stripecast_events_total{kind="joined"}', 3),
+        ("sum(stripecast_rtsp_sessions)", 1),
+    ]
+    # What grows in each daemon, or is there in each stripe.
+    pairs += [
+        (f"count({grows} > 0)", count)
+        for grows, count in (
+            ("stripecast_event_loop_lag_seconds_count", 4),
+            ("stripecast_log_bytes", 8),
+            ("stripecast_log_seconds", 8),
+            ("stripecast_slots", 3),
+            ("stripecast_delay_seconds_count", 3),
+            ("stripecast_received_bytes_total", 6),
+            ("stripecast_rtsp_sent_packets_total", 1),
+            ('stripecast_source_track_packets_total{kind="video"}', 1),
+            ("stripecast_source_keyframes_total", 1),
+        )
     ]
     for stripe, depth in enumerate(_list(api["depths"])):
         pairs.append((f'stripecast_tree_depth{{stripe="{stripe}"}}', depth))
