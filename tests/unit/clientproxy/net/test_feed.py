@@ -85,3 +85,15 @@ def test_what_comes_twice_is_counted(feed: MergedFeed, clock: Clock) -> None:
     feed.take([packet(1000, clock)])
     feed.take([packet(1000, clock)])
     assert feed.late == 1
+
+
+def test_what_comes_first_stalls_nobody_also_when_the_numbers_begin_anew(
+    feed: MergedFeed, clock: Clock
+) -> None:
+    feed.complete()
+    feed.take([packet(1000, clock)])
+    old = packet(5000, clock)
+    clock.go(3.0)
+    feed.begin(5000, None, {}, stripes=2)
+    feed.take([old])
+    assert dict(feed.stats.stalls.buckets[0])["+Inf"] == 0.0
