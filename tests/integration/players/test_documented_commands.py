@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 DOC = Path(__file__).parents[3] / "docs" / "players.md"
 PASSWORD = "PASSWORD"
-SECONDS = 20
+SECONDS = 40
 PICTURES = 20
 HEADLESS = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}
 PLAYERS = ("ffplay", "ffmpeg", "mpv", "gst-launch-1.0", "vlc")
