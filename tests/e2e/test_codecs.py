@@ -11,7 +11,7 @@ from tests.support.players import FfmpegPlayer, FfmpegRecorder, harm
 from tests.support.rtsp_client import Transport
 from tests.support.sources import GstOptions, GstSource
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 THREE = 3
 LOWERS: tuple[Transport, ...] = ("udp", "tcp", "tcp")

@@ -11,7 +11,7 @@ from tests.support.fleet import CHANNEL, Fleet
 from tests.support.players import FfmpegRecorder
 from tests.support.sources import GstSource
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 
 def test_a_leaf_stopped_for_a_while_keeps_its_parents_and_every_packet(tmp_path: Path) -> None:

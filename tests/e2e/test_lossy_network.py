@@ -20,6 +20,8 @@ EVERY = long(6.0, 10.0)
 DELAY, JITTER, LOSS = (0.020, 0.080), 0.005, 0.01
 """Seconds one way per link, least and most, seconds, share of the frames."""
 DELIVERED = 0.9999
+VIEWER_SLOTS = 2
+"""Children of a viewer: else viewers, whom nobody kills, soon have all there are."""
 
 
 def _links(hosts: int) -> dict[int, Link]:
@@ -43,7 +45,14 @@ def test_delay_jitter_loss_and_kills_leave_all_but_whole(tmp_path: Path) -> None
         half = HOSTS // 2
         with (
             GstSource(tmp_path, options, wrap=net.wrap(1)) as source,
-            FaultStage(tmp_path, source, relays=half, viewers=half, places=_places(net)) as stage,
+            FaultStage(
+                tmp_path,
+                source,
+                relays=half,
+                viewers=half,
+                places=_places(net),
+                viewer_slots=VIEWER_SLOTS,
+            ) as stage,
         ):
             stage.watch()
             stage.run(kill, KILLS, EVERY)

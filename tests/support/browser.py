@@ -21,7 +21,9 @@ def chromium() -> Iterator[Browser]:
     """Start the browser; the test is skipped where there is none, and fails in CI."""
     skip_unless_installed("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS, timeout=120_000
+        )
         try:
             yield browser
         finally:

@@ -100,12 +100,14 @@ class FaultStage:
         relays: int,
         viewers: int,
         places: Iterator[Place] | None = None,
+        viewer_slots: int | None = None,
         seed: int = 1,
     ) -> None:
+        """`viewer_slots`: most children of a viewer, so that they leave something to the relays."""
         self.folder, self.source = folder, source
         self.random = random.Random(seed)
         self._places = places or repeat(Place())
-        self._sizes = relays, viewers
+        self._sizes, self._viewer_slots = (relays, viewers), viewer_slots
         self.nursery = Nursery(folder)
         self.place = next(self._places)
         self.server = ServerProxy(
@@ -127,7 +129,8 @@ class FaultStage:
         self.server.wait_ready()
         relays, viewers = self._sizes
         self.relays = self._started(relays)
-        self.viewers = self._started(viewers)
+        most = [] if self._viewer_slots is None else ["--max-children", str(self._viewer_slots)]
+        self.viewers = self._started(viewers, *most)
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -149,7 +152,7 @@ class FaultStage:
         """All that live."""
         return [*self.relays, *self.viewers]
 
-    def _started(self, count: int) -> list[Member]:
+    def _started(self, count: int, *arguments: str) -> list[Member]:
         places = [next(self._places) for _ in range(count)]
         overlay = self.server.overlay
         clients = [
@@ -158,7 +161,7 @@ class FaultStage:
                 self.folder,
                 overlay,
                 join=[CHANNEL],
-                arguments=["--log-level", _LOG_LEVEL],
+                arguments=["--log-level", _LOG_LEVEL, *arguments],
                 host=place.host,
                 wrap=place.wrap,
             )
