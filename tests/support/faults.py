@@ -92,7 +92,7 @@ def leave(member: Member) -> None:
 class FaultStage:
     """A server proxy, relays and viewers; ends them, and judges their logs, on leaving."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a stage is made of
         self,
         folder: Path,
         source: GstSource,
