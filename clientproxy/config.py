@@ -51,6 +51,12 @@ def _auto(value: object) -> object:
     return value
 
 
+def _user(value: object) -> object:
+    if isinstance(value, str) and set(value) & set(':"\\'):
+        raise ValueError("holds a colon, a quote or a backslash: write a name without them")
+    return value
+
+
 def _allowed(value: object) -> Address:
     return Address(ANY_HOST, SERVER_PORT) if value == ANY_HOST else _server(peer_address(value))
 
@@ -92,7 +98,10 @@ class ClientConfig(Settings):
     """Where players come to: HOST:PORT; [::1]:8554 over IPv6. On more than this machine (0.0.0.0,
     :8554) anyone who reaches it can watch: set rtsp_username and rtsp_password."""
     rtsp_username: Annotated[
-        str | None, Field(min_length=1, max_length=256, pattern=r'^[^:"\\]*$'), Key("new")
+        str | None,
+        Field(min_length=1, max_length=256, pattern=r'^[^:"\\]*$'),
+        BeforeValidator(_user),
+        Key("new"),
     ] = None
     """User name that players are asked for (rtsp://USER:PASSWORD@HOST:8554/CHANNEL, Digest or
     Basic), on this machine too; without a colon, quote or backslash. null: nobody is asked."""

@@ -4,15 +4,15 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from common.runtime.log import redact
 from common.runtime.strictyaml import KeyPath
 
-SECRET_KEYS = frozenset({"username", "password", "source", "token", "http_token"})
-"""Keys whose values are never quoted."""
+SECRET_KEYS = frozenset({"username", "rtsp_username", "source"})
+"""Keys whose values are never quoted, besides those that are a SecretStr."""
 
 MAX_QUOTED = 80
 LEAST_SECRET = 4
@@ -66,7 +66,7 @@ def sentence(
     `secrets` came from outside the file and are not quoted, whatever the key.
     """
     value: object = detail["input"]
-    hide = bool(secrets) or bool(path and path[-1] in SECRET_KEYS and value)
+    hide = bool(secrets) or (_is_secret(kind, path) and value not in (None, ""))
     shown = _HIDDEN if hide else quoted(value)
     context = detail.get("ctx", {})
     parts = "characters" if isinstance(value, str) else "entries"
@@ -91,6 +91,13 @@ def sentence(
         case _:
             text = f"{shown} is out of bounds: {_bound(context) or detail['msg']}"
     return text
+
+
+def _is_secret(kind: type[BaseModel], path: KeyPath) -> bool:
+    """Return whether what stands at `path` is never quoted."""
+    field = field_at(kind, path)
+    kinds = (field.annotation, *getattr(field.annotation, "__args__", ())) if field else ()
+    return SecretStr in kinds or (bool(path) and path[-1] in SECRET_KEYS)
 
 
 def _hidden(text: str, value: object, secrets: Sequence[str]) -> str:

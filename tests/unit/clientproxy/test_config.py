@@ -214,3 +214,16 @@ def test_a_user_name_is_one_that_basic_and_digest_can_carry(file: Path, name: st
 )
 def test_players_may_come_from_elsewhere_and_over_ipv6(text: str, address: tuple[str, int]) -> None:
     assert load(args(rtsp=text)).rtsp == address
+
+
+@pytest.mark.parametrize("value", ["987654321", "0", "[987654321]", "true"])
+def test_a_password_is_never_quoted(file: Path, value: str) -> None:
+    said = fault(file, f"rtsp_username: viewer\nrtsp_password: {value}\n")
+    assert said == "rtsp_password (line 2): the value is not text: write it in quotes"
+
+
+def test_a_user_name_with_a_colon_is_refused_with_what_is_wrong(file: Path) -> None:
+    said = fault(file, "rtsp_username: me:x\nrtsp_password: secret\n")
+    assert said == (
+        "rtsp_username (line 1): holds a colon, a quote or a backslash: write a name without them"
+    )
