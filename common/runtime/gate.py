@@ -47,7 +47,7 @@ def check_action(request: web.Request, token: str | None) -> None:
     given = request.headers.get("Authorization")
     if given is not None:
         kind, _, secret = given.partition(" ")
-        same = token is not None and hmac.compare_digest(secret.strip().encode(), token.encode())
+        same = token is not None and _equal(secret.strip(), token)
         if kind.lower() == "bearer" and same:
             return
         raise ProblemError(401, "This is not the token of this daemon.", headers=_BEARER)
@@ -62,7 +62,17 @@ def _same_origin(headers: Mapping[str, str]) -> bool:
     if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
         return False
     origin = headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("Host", "").lower()
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc.lower() == headers.get("Host", "").lower()
+    except ValueError:
+        return False
+
+
+def _equal(given: str, token: str) -> bool:
+    """Compare in constant time; bytes that are no text came as lone surrogates."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode())
 
 
 def _address(request: web.Request, which: str) -> str:

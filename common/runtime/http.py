@@ -109,7 +109,7 @@ class HttpServer:
 
         async def answer(request: web.Request) -> web.Response:
             check_action(request, self._token)
-            done = action(request.match_info, await request.read())
+            done = action(request.match_info, await _body(request))
             log.info("operator: %s %s", request.path, done, extra={"peer": request.remote})
             return _json(done, 202)
 
@@ -141,7 +141,7 @@ class HttpServer:
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[problems, known_hosts])
         app.on_response_prepare.append(_add_headers)
-        app.router.add_get("/metrics", make_aiohttp_handler(self._registry))
+        app.router.add_get("/metrics", _metrics_handler(self._registry))
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         for path, handler in self._gets.items():
@@ -166,10 +166,32 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
 def _without_bad_requests(record: logging.LogRecord) -> bool:
     """Return whether a record of aiohttp's server is more than what a peer sent amiss."""
     error = record.exc_info[1] if record.exc_info else None
-    if not isinstance(error, HttpProcessingError):
+    if not isinstance(error, HttpProcessingError | web.RequestPayloadError):
         return True
     log.debug("a request that is not HTTP was refused: %s", type(error).__name__)
     return False
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.RequestPayloadError:
+        sentence = "The body is not encoded as its headers say."
+        raise ProblemError(400, sentence) from None
+
+
+def _metrics_handler(registry: CollectorRegistry) -> Handler:
+    handler = make_aiohttp_handler(registry)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (TypeError, ValueError):  # of an Accept that is none
+            headers = request.headers.copy()
+            headers.popall("Accept", None)
+            return await handler(request.clone(headers=headers))
+
+    return answer
 
 
 def _text(status: int, text: str) -> web.Response:

@@ -104,7 +104,9 @@ async def test_what_a_form_can_send_is_refused(bell: Bell, kind: str) -> None:
     assert (status, bell.rung) == (415, 0)
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:1", "http://["]
+)
 async def test_another_page_is_refused(bell: Bell, origin: str) -> None:
     assert (await ask(bell, Origin=origin))[0] == 403
     assert (await ask(bell, Origin=origin, Authorization=f"Bearer {TOKEN}"))[0] == 403

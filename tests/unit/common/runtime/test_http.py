@@ -161,6 +161,42 @@ async def test_garbage_ends_its_own_connection_and_nothing_else(
     assert [one for one in caplog.records if one.name != "asyncio"] == []  # asyncio: a slow machine
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [(b"Authorization: Bearer \xff", 401), (b"Content-Encoding: gzip", 400)],
+)
+async def test_an_action_with_a_header_that_lies_is_a_problem(
+    address: Address, daemon: Daemon, header: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await exchange(
+        address,
+        b"POST /api/v1/things/bell/press HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 2\r\n" + header + b"\r\n\r\n{}",
+    )
+    assert answer.startswith(b"HTTP/1.1 %d" % status)
+    assert b"application/problem+json" in answer
+    assert daemon.pressed == 0
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/plain;version=x;q=z",
+        "application/openmetrics-text;version=1.x",
+        "text/plain;version=;escaping=?",
+        "application/openmetrics-text;version=9.9;escaping=no",
+        "\x00;=,;;=",
+    ],
+)
+async def test_metrics_for_whoever_accepts_what_is_not_there(address: Address, accept: str) -> None:
+    status, _, body = await get(address, "/metrics", Accept=accept)
+    if "\x00" not in accept:
+        assert status == 200
+        assert "stripecast_things_total 3.0\n" in body
+    assert status < 500
+
+
 async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing(
     address: Address, daemon: Daemon
 ) -> None:
