@@ -14,7 +14,14 @@ let egress = new Egress();
 const events = new Events();
 const table = new Table(pick);
 
-const wanted = () => decodeURIComponent(location.hash.slice(1));
+function wanted() {
+  const text = location.hash.slice(1);
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // "%" and the like: no channel has such a name
+  }
+}
 const url = () => `/api/v1/events?channel=${encodeURIComponent(wanted())}`;
 
 function take(snapshot) {
@@ -22,7 +29,7 @@ function take(snapshot) {
   showChannels(snapshot.channels, snapshot.channel?.name);
   const channel = snapshot.channel;
   if (channel === null) return;
-  if (latest?.name !== channel.name) begin(channel);
+  if (latest?.name !== channel.name || trees.length !== channel.trees.length) begin(channel);
   latest = channel;
   if (picked !== null && !(picked in channel.nodes)) picked = null;
   if (pointed !== null && !(pointed in channel.nodes)) pointed = null;
