@@ -80,9 +80,10 @@ class ClientProxy:
         return [Figures(node) for node in self._channels.nodes.values()]
 
     def _status(self) -> dict[str, object]:
+        server = self._channels.config.server
         return {
             "daemon": "clientproxy",
-            "server": None if self._config.server is None else str(self._config.server),
+            "server": None if server is None else str(server),
             **self._ports,
             "channels": [figures.detail() for figures in self._figures()],
         }
