@@ -39,7 +39,7 @@ class ClientProxy:
             registry=registry(self._channels.lag, *figures), status=self._status, ready=self._ready
         )
         self._http.serve_files(load("common", "clientproxy"))
-        self._http.serve_events(lambda _: self._status())
+        self._http.serve_events(lambda _: self._status(), subjects=False)
         self._ports: dict[str, str] = {}
 
     async def run(self, stop: Stop) -> None:

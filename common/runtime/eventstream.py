@@ -30,12 +30,12 @@ COME_BACK = 2.0
 class EventStream:
     """All listeners of one daemon."""
 
-    def __init__(self, snapshot: Callable[[str], object]) -> None:
+    def __init__(self, snapshot: Callable[[str], object], *, subjects: bool = True) -> None:
         """`snapshot` makes one for a subject (the `channel` of the query, or '').
 
-        It raises ProblemError for one that is not there.
+        It raises ProblemError for one that is not there. Without `subjects` there is only ''.
         """
-        self._snapshot = snapshot
+        self._snapshot, self._subjects = snapshot, subjects
         self._made: dict[str, tuple[int, bytes]] = {}
         self._closing = asyncio.Event()
         self.listeners = 0
@@ -46,11 +46,11 @@ class EventStream:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Feed one listener until it goes, is too slow, or the daemon ends."""
-        subject = request.query.get("channel", "")
-        first = self._event(subject)
         if self.listeners >= MAX_LISTENERS:
             sentence = f"{MAX_LISTENERS} pages are open already: close one."
             raise ProblemError(503, sentence, headers={"Retry-After": "5"})
+        subject = request.query.get("channel", "") if self._subjects else ""
+        first = self._event(subject)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         self.listeners += 1
         try:

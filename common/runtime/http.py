@@ -88,9 +88,9 @@ class HttpServer:
         """Add files (`files.load`)."""
         self._gets |= handlers
 
-    def serve_events(self, snapshot: Callable[[str], object]) -> None:
+    def serve_events(self, snapshot: Callable[[str], object], *, subjects: bool = True) -> None:
         """Add the stream of snapshots of `/api/v1/events` (`eventstream`)."""
-        self._events = EventStream(snapshot)
+        self._events = EventStream(snapshot, subjects=subjects)
         self._gets[EVENTS] = self._events.answer
 
     @property

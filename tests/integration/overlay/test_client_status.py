@@ -12,6 +12,7 @@ import pytest
 from clientproxy.app import ClientProxy
 from clientproxy.config import load
 from common.ids import Address
+from common.runtime import eventstream
 from common.runtime.daemon import Stop
 from tests.support.overlay import until
 
@@ -74,3 +75,18 @@ async def test_the_status_names_the_server_proxy_of_the_last_reload(client: Clie
     assert await client.server() == "other.example:7854"
     client.reload("")
     assert await client.server() is None
+
+
+async def test_all_who_listen_share_a_snapshot_whatever_they_ask_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eventstream, "EVERY", 1000.0)
+    events = []
+    for channel in ("one", "other"):
+        reader, writer = await client.get(f"/api/v1/events?channel={channel}")
+        events.append(await reader.readuntil(b"data: "))
+        events.append(await reader.readline())
+        client.reload("server: other.example\n")
+        writer.close()
+        await writer.wait_closed()
+    assert events[:2] == events[2:]

@@ -122,6 +122,14 @@ async def test_so_many_listen_and_no_more(pages: Pages, monkeypatch: pytest.Monk
     assert "Retry-After: 5" in head
 
 
+async def test_who_may_not_listen_costs_no_snapshot(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eventstream, "MAX_LISTENERS", 0)
+    assert (await pages.listen())[1].startswith("HTTP/1.1 503")
+    assert pages.made == []
+
+
 async def test_who_takes_nothing_is_closed_and_keeps_nobody_waiting(
     pages: Pages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
