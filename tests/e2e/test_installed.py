@@ -56,8 +56,8 @@ def deb(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[OtherRoot]:
-    with OtherRoot(tmp_path) as other:
+def root(tmp_path: Path, built: Path) -> Iterator[OtherRoot]:
+    with OtherRoot(tmp_path, built) as other:
         yield other
 
 

@@ -2,7 +2,7 @@
 
 An overlay over `/` in a mount namespace of its own: dpkg, make and systemd see the whole machine,
 and what they change is gone when the holder of the namespace ends. Network and processes are the
-machine's own.
+machine's own. An overlay shows one file system: of other mounts, what is needed is put in, to read.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.installed import skip_because, skip_unless_installed
+from tests.support.sources import ROOT
 
 _MOUNT = """
 mount -t tmpfs -o size=3g tmpfs "$1/layers"
@@ -20,26 +21,44 @@ root=$1/layers/root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/layers/upper,workdir=$1/layers/work" "$root"
 mount --rbind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
-mkdir -p "$root$1"
-mount --bind "$1" "$root$1"
+folder=$1
+shift
+for place in "$@"; do
+    if [ "$(findmnt -no TARGET -T "$place")" = / ]; then continue; fi
+    if [ -d "$place" ]; then
+        mkdir -p "$root$place"
+    else
+        mkdir -p "$root${place%/*}"
+        touch "$root$place"
+    fi
+    mount --bind "$place" "$root$place"
+    mount -o remount,bind,ro "$root$place"
+done
+mkdir -p "$root$folder"
+mount --bind "$folder" "$root$folder"
 echo mounted
 exec cat
 """
 
 
 class OtherRoot:
-    """Use as `with`. `folder` is seen inside under its own name, all else is a copy."""
+    """Use as `with`. `folder` is seen inside under its own name, all else is a copy.
 
-    def __init__(self, folder: Path) -> None:
+    `needed` are places that must be seen, as the project and the interpreter are, on any mount.
+    """
+
+    def __init__(self, folder: Path, *needed: Path) -> None:
         """Mount it. Skips (in CI: fails) where that is not permitted."""
         skip_unless_installed("unshare", "nsenter", "chroot")
         if os.geteuid() != 0:
             skip_because("a root of its own needs root")
         (folder / "layers").mkdir()
         self.path = folder / "layers" / "root"
+        python = Path("/usr/bin/python3").resolve().parents[1]
+        places = [ROOT, Path("/etc/hosts"), *([] if python == Path("/usr") else [python]), *needed]
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _MOUNT]
         self._holder = subprocess.Popen(
-            [*argv, "sh", str(folder)],
+            [*argv, "sh", str(folder), *map(str, places)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
