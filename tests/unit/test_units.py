@@ -86,6 +86,14 @@ def test_what_the_unit_relies_on_is_what_the_daemon_does(name: str) -> None:
     assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
 
 
+@each_unit
+def test_the_daemon_sees_when_the_machine_booted(name: str) -> None:
+    """`ProcSubset=pid` hides /proc/stat: no process_* metric then, and two alerts never fire."""
+    unit = settings(name)
+    assert "ProcSubset" not in unit
+    assert unit["ProtectProc"] == "invisible"
+
+
 def test_instances_have_files_of_their_own() -> None:
     unit = settings("clientproxy@.service")
     assert unit["ExecStart"].endswith("run --config /etc/stripecast/clientproxy/%i.yaml")
