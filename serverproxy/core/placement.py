@@ -223,10 +223,12 @@ class Planner:
 
     def _last_leaf(self, query: Query) -> Found | None:
         """Return the server proxy for who serves the stripe, in place of a leaf that goes first."""
-        root, stripe = self._graph.root, query.stripe
-        if not self._graph.serving(query.member, stripe) or not query.member.slots:
+        root, stripe, member = self._graph.root, query.stripe, query.member
+        if member.links[stripe].parent is not None or not member.slots:
+            return None  # it is fed: the server proxy would refuse it
+        if not self._graph.serving(member, stripe):
             return None
-        leaf = self._graph.leaf_of(root, stripe, but=query.member)
+        leaf = self._graph.leaf_of(root, stripe, but=member)
         return Found([root], sent_away=leaf) if leaf and self.fits(root, query) else None
 
     def _is_ready(self, one: Member, query: Query) -> bool:

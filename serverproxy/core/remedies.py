@@ -11,7 +11,7 @@ from serverproxy.core.graph import Graph
 from serverproxy.core.lowering import Lowering
 from serverproxy.core.moves import Move, Mover, Remedy, ServeNow
 from serverproxy.core.placement import Planner
-from serverproxy.core.places import Candidate, Placement, Query
+from serverproxy.core.places import Candidate, Found, Placement, Query
 from serverproxy.core.shelves import Member
 
 TRIES = 8
@@ -91,14 +91,18 @@ class Remedies(Mover):
 
     def _send_away(self, child: Member, stripe: Stripe, source: Member) -> list[Remedy]:
         query = Query(child, stripe, set())
-        found = self._planner.regular(query)
+        # It is fed where it is: not to those of whom nobody knows whether they are.
+        found = self._sure(self._planner.regular(query), stripe)
         excess = source is not self._graph.root and self._graph.free(source, stripe) < 0
         if found is None and excess:
-            found = self._planner.by_serve(query) or self._planner.shared(query)
-        # It is fed where it is: not to those of whom nobody knows whether they are.
-        if found is None or self._planner.is_pending(found.parents[0], stripe):
-            return []
-        return self._move(query, found)
+            shared = self._sure(self._planner.shared(query), stripe)
+            found = self._planner.by_serve(query) or shared
+        return [] if found is None else self._move(query, found)
+
+    def _sure(self, found: Found | None, stripe: Stripe) -> Found | None:
+        """Return what was found, None where nobody knows whether it hangs anywhere."""
+        pending = found is not None and self._planner.is_pending(found.parents[0], stripe)
+        return None if pending else found
 
     def _make_hole(self, child: Member, stripe: Stripe) -> list[Remedy]:
         """Free a slot outside of a subtree, where the only free slots are inside it."""
@@ -111,7 +115,7 @@ class Remedies(Mover):
             if leaf is None or not self._planner.fits(holder, query):
                 continue
             leaf_query = Query(leaf, stripe, {holder})
-            found = self._planner.slots(leaf_query)
+            found = self._sure(self._planner.slots(leaf_query), stripe)
             return [] if found is None else self._move(leaf_query, found)
         return []
 
@@ -171,7 +175,7 @@ class Remedies(Mover):
         moves: list[Remedy] = []
         for child in list(one.links[own].down):
             query = Query(child, own, {one})
-            found = self._planner.regular(query)
+            found = self._sure(self._planner.regular(query), own)
             if found is None:
                 for moved in list(one.links[own].children):
                     graph.release(moved, own)

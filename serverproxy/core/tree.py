@@ -181,7 +181,8 @@ class Trees(Standbys):
 
     def _search(self, query: Query) -> Found | None:
         found = self._planner.find(query)
-        if found is None and self._graph.suspects:
+        fed = query.member.links[query.stripe].parent is not None
+        if found is None and self._graph.suspects and not fed:
             found = self._planner.find(replace(query, last_resort=True))
         return found
 

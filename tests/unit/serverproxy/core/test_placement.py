@@ -198,6 +198,14 @@ def test_a_subtree_takes_the_place_of_a_leaf_at_the_server_proxy_where_there_is_
     trees.check()
 
 
+def test_who_is_fed_is_not_sent_to_a_server_proxy_that_is_full() -> None:
+    """It is no orphan: it would be refused."""
+    trees = one_tree((A, ROOT, 1), (B, A, 1), (C, ROOT, 0))
+    assert trees.place(B, S0, avoid=[A]) is None
+    trees.detach(B, S0)
+    assert parents(trees.place(B, S0, avoid=[A])) == [ROOT]
+
+
 def test_a_leaf_does_not_shut_a_subtree_out_of_the_server_proxy() -> None:
     trees = one_tree((A, ROOT, 2), (B, A, 0), (C, A, 1), (D, C, 0))
     orphans = trees.remove(A)
