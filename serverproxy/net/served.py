@@ -59,7 +59,7 @@ class ServedChannels:
 
     def close_one(self, name: str) -> None:
         """Close a channel by the operator's wish; a reload, or the next start, opens it again."""
-        self._remove(name)
+        self._remove(name, "closed by an operator: a reload, or the next start, opens it again")
 
     def reload(self) -> None:
         """Read the configuration again and follow it. Raises ConfigError: nothing has changed."""
@@ -118,9 +118,9 @@ class ServedChannels:
         self.by_name[name] = channel
         self._open(name, channel)
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str, why: str = "reloaded: this channel is closed") -> None:
         if (channel := self.by_name.pop(name, None)) is not None:
-            log.info("reloaded: this channel is closed", extra={"channel": name})
+            log.info(why, extra={"channel": name})
             channel.close(CLOSED.format(name=name))
 
     def _open(self, name: str, channel: Channel) -> None:

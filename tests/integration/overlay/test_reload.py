@@ -13,8 +13,9 @@ from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.node import Node
 from common.ids import Address
 from common.runtime.daemon import Stop
+from common.runtime.tasks import Tasks
 from serverproxy.app import ServerProxy
-from serverproxy.config import load
+from serverproxy.config import ServerConfig, load
 from serverproxy.net import served
 from tests.support.logs import held
 from tests.support.overlay import InProcessNode, Watcher, until
@@ -242,3 +243,14 @@ async def test_what_needs_a_restart_is_named_each_time(
         assert (one.server.overlay, one.server.http) == ports
         one.reload({"a": ""}, *PORTS, "log_level: debug")
         assert said(caplog) == ["reloaded: nothing has changed"]
+
+
+async def test_what_an_operator_closes_is_no_reload(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    config = ServerConfig.model_validate({"channels": {"a": {"source": "testcard:"}}})
+    channels = served.ServedChannels(config, Tasks())
+    channels.close_one("a")
+    assert not channels.by_name
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "closed by an operator: a reload, or the next start, opens it again"
+    assert said(caplog) == []
