@@ -184,6 +184,8 @@ def test_the_seconds_are_capture_time_from_the_oldest_to_the_newest() -> None:
     assert one.seconds == 0.0
     append(one, packet(0, 1.0), packet(1, 3.5))
     assert one.seconds == 2.5
+    append(one, packet(2, 1000.0), packet(3, 1000.5))  # what is older has fallen off
+    assert one.seconds == 0.5
 
 
 def test_a_log_that_is_cleared_takes_lower_numbers() -> None:
