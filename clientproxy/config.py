@@ -19,7 +19,7 @@ from pydantic import (
 from common.ids import Address
 from common.rtsp.auth import Access
 from common.runtime.addresses import ListenAddress, PeerAddress, overlap, peer_address
-from common.runtime.config import ChannelName, Draft, Settings
+from common.runtime.config import ChannelName, Draft, Settings, check_reread
 from common.runtime.faults import Impossible, quoted
 from common.runtime.keys import Key
 from common.runtime.log import LogFormat, LogLevel
@@ -194,7 +194,10 @@ class ClientConfig(Settings):
 
     def reload(self) -> "ClientConfig":
         """Read file and flags again; raise ConfigError. Without them, return this one."""
-        return self if self._args is None else load(self._args)
+        if self._args is None:
+            return self
+        check_reread(self._args.config)
+        return load(self._args)
 
 
 def load(args: argparse.Namespace) -> ClientConfig:

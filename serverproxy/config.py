@@ -20,7 +20,7 @@ from pydantic import (
 from common.fields import AddPolicyName, DeletePolicyName, JoinMode
 from common.ids import Address
 from common.runtime.addresses import ListenAddress, overlap
-from common.runtime.config import ChannelName, Draft, Settings
+from common.runtime.config import ChannelName, Draft, Settings, check_reread
 from common.runtime.faults import Impossible, quoted
 from common.runtime.keys import Key
 from common.runtime.log import LogFormat, LogLevel
@@ -221,7 +221,10 @@ class ServerConfig(Settings):
 
     def reload(self) -> "ServerConfig":
         """Read file and flags again; raise ConfigError. Without them, return this one."""
-        return self if self._args is None else load(self._args)
+        if self._args is None:
+            return self
+        check_reread(self._args.config)
+        return load(self._args)
 
 
 def load(args: argparse.Namespace) -> ServerConfig:

@@ -14,6 +14,7 @@ Rules
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -156,6 +157,23 @@ class Draft:
             if line := self._lines.get(path[:end]):
                 return line, f"{self._file}{dotted(path)} (line {line}): "
         return _NO_LINE, f"{self._file}{dotted(path)}: " if path else self._file
+
+
+def check_reread(file: Path | None) -> None:
+    """Raise ConfigError where a file cannot be read a second time: a pipe would hold up the loop.
+
+    One that is missing is for the `Draft` to refuse.
+    """
+    if file is None:
+        return
+    try:
+        regular = S_ISREG(file.stat().st_mode)
+    except OSError:
+        return
+    if not regular:
+        raise ConfigError(
+            [f"{file}: cannot be read again: it is no regular file; restart the daemon instead"]
+        )
 
 
 def _known(seen: set[KeyPath], paths: tuple[KeyPath, ...], pair: bool) -> bool:

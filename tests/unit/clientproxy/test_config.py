@@ -1,4 +1,5 @@
 import argparse
+import os
 import re
 from pathlib import Path
 
@@ -227,3 +228,17 @@ def test_a_user_name_with_a_colon_is_refused_with_what_is_wrong(file: Path) -> N
     assert said == (
         "rtsp_username (line 1): holds a colon, a quote or a backslash: write a name without them"
     )
+
+
+def test_a_pipe_is_not_read_a_second_time(file: Path) -> None:
+    """Nobody writes to it any more: the event loop would wait for ever."""
+    file.write_text("linger: 3\n")
+    config = load(args(config=file))
+    assert config.reload() == config
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(ConfigError, match="cannot be read again: it is no regular file"):
+        config.reload()
+    file.unlink()
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        config.reload()

@@ -1,4 +1,5 @@
 import argparse
+import os
 import re
 import ssl
 from pathlib import Path
@@ -345,3 +346,17 @@ def test_two_ports_that_are_the_same_are_refused(file: Path) -> None:
 def test_credentials_of_a_url_with_faults_are_not_shown(file: Path) -> None:
     (fault,) = faults(file, f'source: "rtsp://{"g" * 300}:geheim@camera/"')
     assert fault == ".username (line 2): the value is too long: at most 256 characters"
+
+
+def test_a_pipe_is_not_read_a_second_time(file: Path) -> None:
+    """Nobody writes to it any more: the event loop would wait for ever."""
+    file.write_text('channels: {a: {source: "testcard:"}}\n')
+    config = load(args(config=file))
+    assert config.reload() == config
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(ConfigError, match="cannot be read again: it is no regular file"):
+        config.reload()
+    file.unlink()
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        config.reload()
