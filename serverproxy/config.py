@@ -190,7 +190,8 @@ class ServerConfig(Settings):
         SecretStr | None, Field(min_length=16, max_length=256), Key("restart")
     ] = None
     """With it the operator's actions of the API (move, drain, kick, close) may come from other
-    machines too, as Authorization: Bearer TOKEN. Without it, from this machine only."""
+    machines too, as Authorization: Bearer TOKEN. Without it, from this machine only. Set it behind
+    any reverse proxy: see docs/api.md."""
     log_level: Annotated[LogLevel, Key("now")] = "info"
     """What is logged."""
     log_format: Annotated[LogFormat, Key("now")] = "text"
