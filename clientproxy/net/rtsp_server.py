@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import secrets
@@ -30,6 +31,8 @@ _IDLE_TIMEOUT = 2 * SESSION_TIMEOUT
 """Seconds after which a connection without session and request is closed."""
 _CLOSE_TIMEOUT = 3.0
 _BACKLOG = 128
+_NOT_HERE = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
+"""What a machine without IPv4, or without IPv6, says of its addresses."""
 
 
 class RtspServer:
@@ -153,7 +156,11 @@ class RtspServer:
 
 
 async def _bind(address: Address) -> list[socket.socket]:
-    """Return a listening socket for every address that the host stands for, on one port."""
+    """Return a listening socket for every address that the host stands for, on one port.
+
+    A family that this machine lacks is left out. A port that is taken for one family is taken: who
+    comes over that family would reach somebody else. Raises OSError.
+    """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
         address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -174,6 +181,10 @@ async def _bind(address: Address) -> list[socket.socket]:
             sock.bind((where[0], port, *where[2:]))
         except OSError as error:
             sock.close()
+            if address.port and error.errno not in _NOT_HERE:
+                for other in sockets:
+                    other.close()
+                raise
             fault = error
             continue
         port = sock.getsockname()[1]

@@ -5,6 +5,7 @@ does not parse is answered with Refused while the link speaks messages, and clos
 """
 
 import asyncio
+import errno
 import logging
 import socket
 from asyncio.staggered import staggered_race
@@ -217,8 +218,9 @@ class Listener:
         for host in hosts:
             try:
                 server = await loop.create_server(self._accept, host, port, backlog=1024)
-            except OSError:
-                if not self._servers:
+            except OSError as error:
+                if not self._servers or (address.port and error.errno == errno.EADDRINUSE):
+                    await self.close()
                     raise
                 continue  # no IPv6 on this host
             self._servers.append(server)
