@@ -196,8 +196,9 @@ class Membership(Directory):
     ) -> list[Command]:
         match message:
             case AttachedReport(parent=parent, lost=lost, reason=reason):
+                hung = self.hung_under(node, stripe, lost)
                 self.attached(node, stripe, NodeId(parent), self._now)
-                return self.lost(lost, reason, self._now)
+                return self.lost(lost, reason, self._now, hung=hung)
             case DetachedReport(parent=parent):
                 if self.trees.parent(node, stripe) == parent:
                     self.detached(node, stripe)
@@ -209,9 +210,10 @@ class Membership(Directory):
 
     def _parent_lost(self, node: NodeId, message: ParentLost) -> list[Command]:
         stripe = Stripe(message.stripe)
+        hung = self.hung_under(node, stripe, message.parent)
         # Whomever the trees have: it has no parent now.
         self.detached(node, stripe)
-        commands = self.lost(message.parent, message.reason, self._now)
+        commands = self.lost(message.parent, message.reason, self._now, hung=hung)
         return commands + self._candidates_for(node, stripe, set(map(NodeId, message.tried)))
 
     def _have_other_slots(self, nodes: Iterable[NodeId]) -> list[Command]:

@@ -166,12 +166,21 @@ class Roster:
         for node in [node for node, until in self._suspects.items() if until <= now]:
             self.trust(node)
 
-    def lost(self, parent: str | None, reason: LostReason | None, now: float) -> list[Command]:
-        """Take a child's word about the parent that it had."""
+    def hung_under(self, node: NodeId, stripe: Stripe, parent: str | None) -> bool:
+        """Whether a node had this parent, or was on its way there: its report may come late."""
+        return parent is not None and parent in (
+            self.trees.parent(node, stripe),
+            self.trees.moving_to(node, stripe),
+        )
+
+    def lost(
+        self, parent: str | None, reason: LostReason | None, now: float, *, hung: bool
+    ) -> list[Command]:
+        """Take a child's word about the parent that it had; who did not hang there is counted."""
         if reason is not None:
             self.stats.parents_lost[reason] = self.stats.parents_lost.get(reason, 0) + 1
         member = None if parent is None else self.members.get(NodeId(parent))
-        if parent is None or member is None:
+        if parent is None or member is None or not hung:
             return []
         if member.away_since is not None:
             return [] if reason in STILL_THERE else self.forget(NodeId(parent))

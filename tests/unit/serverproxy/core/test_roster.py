@@ -389,3 +389,27 @@ def test_a_standby_that_has_taken_over_says_who_was_lost() -> None:
         assert forgotten == [Forgotten(NodeId("c"))]
         assert {new.parents(name)[0] for name in "def"} == {"a"}
         assert new.core.stats.parents_lost == {"closed": 4}
+
+
+def test_nobody_has_another_suspected_or_forgotten_who_is_not_its_parent() -> None:
+    """With either message; what it says is only counted."""
+    new = chain()
+    report = AttachedReport(stripe=S0, parent="c", first=1, lost="b", reason="silent")
+    for away in (False, True):
+        if away:
+            new.handle(ControlLost(NodeId("b")))
+        assert [c for c in new.told("d", report) if isinstance(c, Forgotten)] == []
+        lose(new, "y", "b", "closed")
+        assert "b" in new.core.members
+        assert "b" not in new.core.unfit() or away
+    assert new.core.stats.parents_lost == {"silent": 2, "closed": 2}
+
+
+def test_who_is_on_its_way_to_a_parent_is_believed_that_it_is_lost() -> None:
+    """It hung there a moment, and its report has not come."""
+    new = chain()
+    (target, *_) = lose(new, "y", "a", "end")
+    assert target == new.trees.moving_to(NodeId("y"), S0) != ROOT
+    new.handle(ControlLost(NodeId(target)))
+    lose(new, "y", target, "closed")
+    assert target not in new.core.members
