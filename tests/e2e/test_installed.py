@@ -130,6 +130,8 @@ def test_install_and_uninstall_below_destdir(built: Path, tmp_path: Path) -> Non
     ("arguments", "fault"),
     [
         (["DESTDIR=relative"], "DESTDIR=relative is not an absolute path"),
+        (["PREFIX=relative"], "PREFIX=relative is not an absolute path"),
+        (["UNITDIR=relative"], "UNITDIR=relative is not an absolute path"),
         (["PYTHON=/bin/false"], "/bin/false is not Python 3.11 or newer"),
     ],
 )
@@ -138,6 +140,28 @@ def test_install_refuses_in_a_sentence(tmp_path: Path, arguments: list[str], fau
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert f"install: {fault}" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["opt/stripecast/file", "usr/local/bin/clientproxy"])
+def test_install_leaves_what_is_not_stripecast(tmp_path: Path, place: str) -> None:
+    file = tmp_path / place
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    command = ["make", "install", f"DESTDIR={tmp_path}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert re.search("install: .* is there and is not .*: move it away", done.stderr)
+    subprocess.run(["make", "uninstall", f"DESTDIR={tmp_path}"], cwd=ROOT, check=False)
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [file]
+
+
+@pytest.mark.parametrize("key", ["DESTDIR", "PREFIX", "UNITDIR"])
+def test_uninstall_takes_absolute_paths_only(key: str, tmp_path: Path) -> None:
+    arguments = [f"DESTDIR={tmp_path}"] if key != "DESTDIR" else []
+    command = ["make", "uninstall", *arguments, f"{key}=relative"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"uninstall: {key}=relative is not an absolute path" in done.stderr
 
 
 def test_make_install_without_destdir_works_at_its_place(built: Path, root: OtherRoot) -> None:
