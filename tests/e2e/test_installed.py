@@ -164,6 +164,16 @@ def test_uninstall_takes_absolute_paths_only(key: str, tmp_path: Path) -> None:
     assert f"uninstall: {key}=relative is not an absolute path" in done.stderr
 
 
+_SYSTEMD_RUNS = r"""
+mkdir -p /run/systemd/system /etc/systemd/system/multi-user.target.wants
+cd /etc/systemd/system/multi-user.target.wants
+ln -s /usr/local/lib/systemd/system/clientproxy@.service clientproxy@front.service
+printf '#!/bin/sh\necho "$*" >>/root/asked\n' >/usr/local/sbin/systemctl
+chmod +x /usr/local/sbin/systemctl
+"""
+"""So it looks to a script: an instance is started at boot, and `systemctl` notes its arguments."""
+
+
 def test_make_install_without_destdir_works_at_its_place(built: Path, root: OtherRoot) -> None:
     root.run("make", "-C", str(ROOT), "install", f"BUILT={built}")
     for command in ("serverproxy", "clientproxy"):
@@ -176,8 +186,15 @@ def test_make_install_without_destdir_works_at_its_place(built: Path, root: Othe
     verify = ("systemd-analyze", "verify", "serverproxy.service", "clientproxy@default.service")
     # Man pages and programs are found, too; units of others are none of ours.
     assert not re.search("(server|client)proxy", root.run(*verify).stdout)
+    root.run("sh", "-euc", _SYSTEMD_RUNS)
     root.run("make", "-C", str(ROOT), "uninstall")
     assert root.run("sh", "-c", "command -v serverproxy", check=False).returncode != 0
+    assert root.run("cat", "/root/asked").stdout.splitlines() == [
+        "disable --now --quiet serverproxy.service",
+        "stop clientproxy@*.service",
+        "disable --quiet clientproxy@front.service",
+        "daemon-reload",
+    ]
 
 
 def test_the_package_is_installed_runs_and_goes(deb: Path, root: OtherRoot, tmp_path: Path) -> None:
