@@ -85,8 +85,10 @@ class Filling(Mover):
             if depth <= level + 1:
                 break
             for one in islice(interior.at(depth), LOOKED_AT):
-                apart = not (graph.is_below(one, top, stripe) or graph.is_below(one, other, stripe))
-                if apart and self._can_rise(one, stripe):
+                # In this order: of many nodes few can rise, and the ways up are long.
+                if not self._can_rise(one, stripe):
+                    continue
+                if not (graph.is_below(one, top, stripe) or graph.is_below(one, other, stripe)):
                     return one
         return None
 

@@ -3,7 +3,9 @@
 import pytest
 
 from common.ids import ROOT, NodeId, Stripe
-from serverproxy.core.graph import depth_bound
+from serverproxy.core.filling import Filling
+from serverproxy.core.graph import Graph, depth_bound
+from serverproxy.core.shelves import Member
 from serverproxy.core.tree import Move, Trees
 
 S0, S1 = Stripe(0), Stripe(1)
@@ -93,3 +95,25 @@ def test_who_fills_a_place_says_in_front_of_whom() -> None:
         assert at.displaced in trees.children(at.parent, S0)
         again = [one.placement.candidates[0] for one in trees.remedies() if isinstance(one, Move)]
         assert at in again, "it is asked for in the same words until it is reported"
+
+
+def test_the_way_up_is_walked_only_for_who_can_rise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the deepest nodes few can; the way up is as long as the tree is deep."""
+    trees, looked_at, walked = grown(2), list[Member](), list[Member]()
+
+    def cannot(_self: Filling, one: Member, _stripe: Stripe) -> bool:
+        looked_at.append(one)
+        return False
+
+    def is_below(_self: Graph, member: Member | None, top: Member, stripe: Stripe) -> bool:
+        if looked_at and member is looked_at[-1]:
+            walked.append(member)
+        return hangs(_self, member, top, stripe)
+
+    hangs = Graph.is_below
+    kill(trees, interior(trees, 2))
+    monkeypatch.setattr(Filling, "_can_rise", cannot)
+    monkeypatch.setattr(Graph, "is_below", is_below)
+    trees.remedies()
+    assert len(looked_at) > 1
+    assert walked == []
