@@ -1,5 +1,6 @@
 """The HTTP side of a daemon: metrics, health, status, pages, and what an operator may ask for."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from common.ids import Address
+from common.runtime import connections
+from common.runtime.connections import Connections
 from common.runtime.eventstream import EventStream
 from common.runtime.gate import check_action, known_hosts
 from common.runtime.problem import ProblemError, problems
@@ -79,6 +82,8 @@ class HttpServer:
         self._posts: dict[str, Handler] = {}
         self._events: EventStream | None = None
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._connections = Connections()
 
     def serve_json(self, routes: Mapping[str, JsonRoute]) -> None:
         """Add what GET finds under paths such as `/api/v1/channels/{name}`."""
@@ -118,28 +123,40 @@ class HttpServer:
     async def start(self, address: Address) -> Address:
         """Listen; return the address taken. Raises OSError where the port is not to be had."""
         logging.getLogger("aiohttp.server").addFilter(_without_bad_requests)
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
+        runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            shutdown_timeout=CLOSE_TIMEOUT,
+            keepalive_timeout=connections.IDLE_TIMEOUT,
+        )
         await runner.setup()
-        site = web.TCPSite(runner, address.host or None, address.port)
+        assert runner.server is not None
+        factory = self._connections.factory(runner.server)
+        loop = asyncio.get_running_loop()
         try:
-            await site.start()
+            self._listener = await loop.create_server(factory, address.host or None, address.port)
         except BaseException:
             await runner.cleanup()
             raise
         self._runner = runner
-        host, port, *_ = runner.addresses[0]
+        host, port, *_ = self._listener.sockets[0].getsockname()
         return Address(address.host and str(host), int(port))
 
     async def close(self) -> None:
         """Listen no more and end all requests. Closing again changes nothing."""
         if self._events is not None:
             self._events.close()
+        if self._listener is not None:
+            self._listener.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[problems, known_hosts])
+        app = web.Application(
+            client_max_size=MAX_BODY_BYTES,
+            middlewares=[self._connections.spoken, problems, known_hosts],
+        )
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/metrics", _metrics_handler(self._registry))
         app.router.add_get("/healthz", self._healthz)
@@ -174,7 +191,10 @@ def _without_bad_requests(record: logging.LogRecord) -> bool:
 
 async def _body(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(connections.ASKS_WITHIN):
+            return await request.read()
+    except TimeoutError:
+        raise ProblemError(408, "The body did not come.") from None
     except web.RequestPayloadError:
         sentence = "The body is not encoded as its headers say."
         raise ProblemError(400, sentence) from None
