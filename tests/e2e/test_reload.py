@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 LONGEST = 300.0
 """Seconds; the recordings are stopped before."""
 LOWERS: tuple[Lower, ...] = ("udp", "tcp", "udp")
-USER, PASSWORD, OTHER = "ingrid", "wald.und.wiese", "feld.und.flur"
+USER, PASSWORD, OTHER = "ingrid", "wald.und.wiese", "moor.und.heide"
 A = 'a: {source: "%s", username: "${CAM_USER}", password: "${credential:cam}"}'
 B = 'b: {source: "rtsp://${CAM_USER}:${CAM_OTHER}@%s"%s}'
 
