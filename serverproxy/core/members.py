@@ -33,6 +33,8 @@ class Rejoined:
     stripes: tuple[StripeState, ...]
     reached: tuple[str, ...] = ()
     """Where it was reached before, as it says."""
+    restarted: bool = True
+    """Whether another server process gave the id: others may still be about to come back."""
 
 
 @dataclass(frozen=True, slots=True)

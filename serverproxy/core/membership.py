@@ -142,7 +142,7 @@ class Membership(Directory):
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
         node = event.node
-        if self.is_news(node) and self._rebuilt_at == float("-inf"):
+        if event.restarted and self.is_news(node) and self._rebuilt_at == float("-inf"):
             # What the trees seem to owe before all are back is not to be done.
             self._rebuilt_at = self._settle_at = self._now + self._grace
         slots = self.rejoined(event, self._now)

@@ -147,6 +147,7 @@ class Control:
                     stripes=arrival.rejoin.stripes,
                     # Not invented ones: what it says now is what is being dialled.
                     reached=tuple(t for t in arrival.rejoin.addresses if t in texts),
+                    restarted=arrival.rejoin.instance != self._instance_us,
                 )
             )
         if reached:

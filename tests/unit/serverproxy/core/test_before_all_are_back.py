@@ -3,7 +3,7 @@
 from common.fields import StripeState
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import Serve
-from serverproxy.core.members import Command, Rejoined, Send
+from serverproxy.core.members import Command, Joined, Rejoined, Send
 from serverproxy.core.membership import SETTLE_EVERY, Membership
 from serverproxy.core.tree import Trees
 
@@ -36,3 +36,17 @@ def test_nobody_serves_another_stripe_because_others_are_not_back_yet() -> None:
     assert told_to_serve(core.expire(GRACE - 0.1)) == []
     assert core.trees.serves(NodeId("f")) == Stripe(1)
     assert told_to_serve(core.expire(GRACE + 0.1)) == [NodeId("f")]
+
+
+def test_who_was_forgotten_and_comes_back_keeps_nobody_waiting() -> None:
+    """The id is of this process: nobody else is about to come back."""
+    core = Membership(Trees(stripes=2), stripes=2, away_grace=GRACE)
+    core.handle(Joined(node=NodeId("a"), addresses=("a:1",), max_children=None), 0.0)
+    due = core.next_deadline()
+    forgotten = Rejoined(
+        node=NodeId("b"), addresses=("b:1",), max_children=None, stripes=(), restarted=False
+    )
+    core.handle(forgotten, 0.5)
+    assert core.next_deadline() == due == SETTLE_EVERY
+    back(core, "c", 1, ("a", ROOT))
+    assert core.next_deadline() == GRACE
