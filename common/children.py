@@ -172,7 +172,12 @@ class Children:
         free = self.free(child.stripe)
         # Above the server proxy there is nobody to ask: leaves there must not keep a tree out.
         last = self._per_stripe and orphan and free <= -self._spare
-        place = None if child.leaf or (free < 0 and not last) else self._place(child, orphan=orphan)
+        place = None
+        if last and not child.leaf:
+            # Never whom it names: it goes at once, and so would a whole tree with it.
+            place = self._leaf(child.stripe)
+        elif free >= 0 and not child.leaf:
+            place = self._place(child, orphan=orphan)
         if place is not None and place.node == child.node:
             place = None  # its own link of before, which is stalled
         if place is not None and (last or not self._spare):

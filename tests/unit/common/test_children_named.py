@@ -7,7 +7,9 @@ from common.messages import Attach
 S0 = Stripe(0)
 
 
-def request(node: str, *, displaces: str | None = None, slots: int = 2) -> Attach:
+def request(
+    node: str, *, displaces: str | None = None, slots: int = 2, orphan: bool = False
+) -> Attach:
     return Attach(
         version=1,
         channel="cam",
@@ -18,7 +20,7 @@ def request(node: str, *, displaces: str | None = None, slots: int = 2) -> Attac
         slots=slots,
         addresses=(f"{node}:7855",),
         start=0,
-        orphan=False,
+        orphan=orphan,
         displaces=displaces,
     )
 
@@ -50,3 +52,13 @@ def test_without_such_a_child_it_is_sent_on_as_before() -> None:
 
 def test_who_can_take_nobody_takes_nobody_s_place() -> None:
     assert isinstance(full().ask(request("x", displaces="b", slots=0), ()), SendAway)
+
+
+def test_an_orphan_cannot_have_the_top_of_a_tree_dismissed() -> None:
+    """Whoever has the key of the group can name any child: only a leaf goes before it is needed."""
+    root = Children(slots=1, spare=1, per_stripe=True)
+    for node in ("top", "x"):
+        assert root.ask(request(node, orphan=True), ()) == Admit()
+        root.caught_up(NodeId(node), S0)
+    assert isinstance(root.ask(request("y", displaces="top", orphan=True), ()), SendAway)
+    assert [child.node for child in root.of(S0)] == ["top", "x"]
