@@ -178,8 +178,6 @@ class Children:
             place = self._leaf(child.stripe)
         elif free >= 0 and not child.leaf:
             place = self._place(child, orphan=orphan)
-        if place is not None and place.node == child.node:
-            place = None  # its own link of before, which is stalled
         if place is not None and (last or not self._spare):
             if not place.fresh:
                 return None
@@ -196,12 +194,13 @@ class Children:
         """Return whose place a child can take that will take it under itself."""
         if child.displaces is not None:
             named = self._children.get((child.stripe, child.displaces))
-            if named is not None and not named.leaving:
+            if named is not None and not named.leaving and not named.stalled:
                 return named
         leaf = self._leaf(child.stripe)
         if leaf is not None or orphan:
             return leaf
-        return self._policy.displaced(child, [o for o in self.of(child.stripe) if not o.leaving])
+        staying = [o for o in self.of(child.stripe) if not o.leaving and not o.stalled]
+        return self._policy.displaced(child, staying)
 
     def caught_up(self, node: NodeId, stripe: Stripe) -> NodeId | None:
         """Note that a child has all there is; return whom to redirect to it, if it splices."""
@@ -211,7 +210,7 @@ class Children:
         if not child.splicing:
             return None
         place = None if child.displaces is None else self._children.get((stripe, child.displaces))
-        if place is None or place.leaving:
+        if place is None or place.leaving or place.stalled:
             place = self._leaf(stripe)
         if place is not None and self.free(stripe) < 0 and not place.fresh:
             return None  # it lacks what the newcomer never had: asked again at the next heartbeat
@@ -267,7 +266,8 @@ class Children:
         return Admit()
 
     def _leaf(self, stripe: Stripe) -> Child | None:
-        leaves = [one for one in self.of(stripe) if one.leaf and not one.leaving]
+        here = [one for one in self.of(stripe) if not one.leaving and not one.stalled]
+        leaves = [one for one in here if one.leaf]
         return min(leaves, key=lambda one: not one.fresh, default=None)
 
 

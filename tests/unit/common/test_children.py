@@ -359,6 +359,17 @@ def test_a_stalled_child_that_goes_on_has_its_slot_or_is_sent_elsewhere() -> Non
     assert children.stalled(NodeId("x"), S0, stalled=True) == []
 
 
+def test_a_stalled_leaf_has_no_slot_to_give_away() -> None:
+    children = parent(request("a"), slots=1, spare=0)
+    children.caught_up(A, S0)
+    children.stalled(A, S0, stalled=True)
+    assert children.ask(request("b"), ()) == Admit()
+    assert isinstance(children.ask(interior("c"), ()), Refuse), "b has not all there is"
+    children.caught_up(B, S0)
+    assert children.ask(interior("c"), ()) == Admit(dismiss=B)
+    assert children.free(S0) == 0
+
+
 # --- leaving
 
 

@@ -62,3 +62,10 @@ def test_an_orphan_cannot_have_the_top_of_a_tree_dismissed() -> None:
         root.caught_up(NodeId(node), S0)
     assert isinstance(root.ask(request("y", displaces="top", orphan=True), ()), SendAway)
     assert [child.node for child in root.of(S0)] == ["top", "x"]
+
+
+def test_the_place_of_a_child_that_is_stalled_is_no_place() -> None:
+    children = full(spare=0)
+    children.stalled(NodeId("b"), S0, stalled=True)
+    assert children.ask(request("c"), ()) == Admit()
+    assert isinstance(children.ask(request("x", displaces="b"), ()), SendAway)
