@@ -10,6 +10,8 @@ from common.runtime.link import Idle, Link, connect
 
 DIAL_BACK_WITHIN = 3.0
 """Seconds that an address may take to connect, and to answer."""
+DIAL_BACK_IN_ALL = 5.0
+"""Seconds for all addresses of one node together: who names silent ones keeps others waiting."""
 MAX_DIALLED = 3
 """Addresses of one node that are dialled: any peer can name addresses that are not its own."""
 MAX_AT_ONCE = 32
@@ -24,9 +26,13 @@ async def dial_back(
     `at_once` is shared by all that are dialled back, `MAX_AT_ONCE` of them.
     """
     async with at_once:
-        for address in addresses[:MAX_DIALLED]:
-            if await _answers(address, nonce):
-                return (address,)
+        try:
+            async with asyncio.timeout(DIAL_BACK_IN_ALL):
+                for address in addresses[:MAX_DIALLED]:
+                    if await _answers(address, nonce):
+                        return (address,)
+        except TimeoutError:
+            pass
     return ()
 
 
