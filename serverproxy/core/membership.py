@@ -92,17 +92,18 @@ class Membership(Directory):
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do."""
-        away = [t for node in self._away if (t := self.forgotten_at(node)) is not None]
-        settle = [] if self._settle_at is None else [self._settle_at]
-        return min(away + settle, default=None)
+        times = (self.next_forgotten(self._now), self._settle_at)
+        return min((time for time in times if time is not None), default=None)
 
     def expire(self, now: float) -> list[Command]:
         """Forget who stays away; settle what the trees owe."""
         self._now = now
         self.calm_down(now)
         commands: list[Command] = []
-        for node in list(self._away):
+        first = self.next_forgotten(now)
+        for node in list(self._away) if first is not None and now >= first else ():
             due = self.forgotten_at(node) if node in self.members else None
+            self._away_seen = None
             if due is not None and now >= due:
                 commands += self.forget(node)
         if self._settle_at is not None and now >= self._settle_at:

@@ -29,6 +29,8 @@ from serverproxy.core.members import (
 )
 from serverproxy.core.tree import TreeError, Trees
 
+LOOK_AT_AWAY = 0.5
+"""Seconds between two looks at all who are away; between them nobody new is found to be due."""
 MAX_PLACEHOLDERS = 1000
 """Parents that are known only by name; a report about one more has no parent."""
 SUSPICIOUS = frozenset({"silent", "closed"})
@@ -50,6 +52,9 @@ class Roster:
         self._suspects: dict[NodeId, float] = {}
         self._away: dict[NodeId, None] = {}
         """Members without a control link; the longest away first."""
+        self._away_seen: float | None = None
+        """When they were last looked at; None: anew, somebody has come or gone."""
+        self._away_due: float | None = None
         self.root_feeds: Callable[[NodeId, Stripe], bool] = lambda _node, _stripe: True
         """Whether the server proxy has a link that feeds a node: nodes may say so wrongly."""
         self._capacity = Capacity(trees, stripes)
@@ -96,7 +101,9 @@ class Roster:
             self._serve_as_before(node, slots, event.stripes)
         else:
             known.away_since, known.addresses = None, addresses
-        self._away.pop(node, None)
+        if node in self._away:
+            del self._away[node]
+            self._away_seen = None
         self.trees.absent(node, absent=False)
         for state in event.stripes:
             if state.stripe < self._stripes:
@@ -128,7 +135,9 @@ class Roster:
         above = [self.trees.parent(node, Stripe(stripe)) for stripe in range(self._stripes)]
         self.trees.remove(node)
         self._suspects.pop(node, None)
-        self._away.pop(node, None)
+        if node in self._away:
+            del self._away[node]
+            self._away_seen = None
         self._capacity.forget(node)
         self._placeholders -= member.placeholder
         self._fit(*above)
@@ -144,6 +153,14 @@ class Roster:
             return None
         return max(member.away_since, member.named_at) + self._grace
 
+    def next_forgotten(self, now: float) -> float | None:
+        """Return when the first who is away is to be looked at again."""
+        if self._away_seen is None or not self._away_seen <= now < self._away_seen + LOOK_AT_AWAY:
+            times = (self.forgotten_at(node) for node in self._away)
+            self._away_due = min((time for time in times if time is not None), default=None)
+            self._away_seen = now
+        return self._away_due
+
     def named(self, reports: Iterable[StripeReport], now: float) -> None:
         """Note of whom a node that is here says that they are its parents and children."""
         for one in reports:
@@ -154,7 +171,7 @@ class Roster:
     def went_away(self, node: NodeId, now: float) -> None:
         """Note that a node's control link has ended."""
         self.members[node].away_since = now
-        self._away[node] = None
+        self._away[node] = self._away_seen = None
         self.trees.absent(node, absent=True)
 
     def unfit(self) -> set[NodeId]:
@@ -247,6 +264,7 @@ class Roster:
         away = member is not None and member.away_since is not None
         if away and self.trees.parent(child, stripe) == ROOT:
             self.detached(child, stripe)
+            self._away_seen = None
 
     # --- placeholders
 
@@ -258,7 +276,7 @@ class Roster:
             return False
         self._placeholders += 1
         self.members[node] = Member((), 0, away_since=now, placeholder=True)
-        self._away[node] = None
+        self._away[node] = self._away_seen = None
         self.trees.add(node, slots=0, hard_limit=True)
         self.trees.absent(node, absent=True)
         return True

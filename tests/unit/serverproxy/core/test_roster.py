@@ -285,6 +285,29 @@ def test_a_child_that_leaves_the_server_proxy_while_it_is_away_is_forgotten_in_t
     assert list(new.core.members) == []
 
 
+def test_all_who_are_away_are_looked_at_now_and_then_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server proxy asks many times a second; they may be thousands."""
+    new, looked_at = Restarted(), list[NodeId]()
+    forgotten_at = new.core.forgotten_at
+
+    def look(node: NodeId) -> float | None:
+        looked_at.append(node)
+        return forgotten_at(node)
+
+    new.back("d")
+    monkeypatch.setattr(new.core, "forgotten_at", look)
+    for _ in range(20):
+        assert new.core.next_deadline() == GRACE
+        new.expire(0.1)
+    assert len(looked_at) <= 2 * len(new.core.members)
+    new.handle(ControlLost(NodeId("d")))
+    looked_at.clear()
+    new.core.next_deadline()
+    assert "d" in looked_at, "who has just gone is thought of"
+
+
 # --- what a node can feed
 
 
