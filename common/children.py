@@ -102,6 +102,10 @@ class Children:
         self._children: dict[tuple[Stripe, NodeId], Child] = {}
         self._standbys: dict[tuple[Stripe, NodeId], Attach] = {}
 
+    def limit(self, *, hard: bool) -> None:
+        """Take the slots as a user's limit from now on, or as a node's own; nobody is sent away."""
+        self._spare = 0 if hard else 1
+
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._children.values()))
 

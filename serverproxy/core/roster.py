@@ -101,6 +101,7 @@ class Roster:
             self._serve_as_before(node, slots, event.stripes)
         else:
             known.away_since, known.addresses = None, addresses
+            known.max_children = event.max_children
         if node in self._away:
             del self._away[node]
             self._away_seen = None

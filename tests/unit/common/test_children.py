@@ -189,6 +189,14 @@ def test_above_a_hard_limit_nobody_comes_in_where_there_is_no_leaf() -> None:
     assert children.free(S0) == 0
 
 
+def test_a_limit_that_a_user_sets_or_lifts_holds_from_then_on() -> None:
+    children = parent(interior("a"), interior("b"))
+    children.limit(hard=True)
+    assert children.ask(request("c", orphan=True), ()) == targets("a", "b")
+    children.limit(hard=False)
+    assert children.ask(request("c", orphan=True), ()) == Admit()
+
+
 # --- rule 3: orphans
 
 

@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from clientproxy.config import ClientConfig
+from clientproxy.net import node as nodes
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.stripes import Stripes
 from common.fields import PathEntry
 from common.frame import Packet, Received, encode
 from common.ids import ROOT, Address, NodeId, Stripe
 from common.messages import AttachedReport, ChildLost, Clock, Offer, ParentLost
+from common.runtime.tasks import Tasks
 
 S0 = Stripe(0)
 P = NodeId("p")
@@ -98,6 +100,28 @@ async def test_orphans_may_be_one_too_many_but_never_above_the_users_number(
     settings: dict[str, object], most: int
 ) -> None:
     node = Node(**settings)
+    children = node.stripes.downlink.children
+    for number in range(4):
+        request = node.stripes.attach_request(S0, orphan=True, visited=())
+        children.ask(msgspec.structs.replace(request, node=f"c{number}", serve=None), ())
+    assert len(children.of(S0)) == most
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "most"),
+    [({}, {"max_children": 2}, 2), ({"max_children": 2}, {}, 3)],
+)
+async def test_a_users_number_that_is_reloaded_is_a_limit_from_then_on(
+    before: dict[str, object], after: dict[str, object], most: int
+) -> None:
+    address = Address("127.0.0.1", 7854)
+    first, second = (
+        ClientConfig.model_validate({"server": str(address), **one}) for one in (before, after)
+    )
+    member = nodes.Node("cam", address, first, address, Tasks())
+    node = Node(**before)
+    member.stripes = node.stripes
+    member.follow(second)
     children = node.stripes.downlink.children
     for number in range(4):
         request = node.stripes.attach_request(S0, orphan=True, visited=())

@@ -26,6 +26,7 @@ from serverproxy.core.members import (
     Forgotten,
     Joined,
     MakeOffer,
+    Reached,
     Rejoined,
     Send,
     Told,
@@ -226,6 +227,16 @@ def test_where_a_node_was_reached_before_counts_while_it_is_dialled() -> None:
     assert isinstance(serve, Send)
     assert new.trees.slots(NodeId("n")) == 0
     assert new.handle(Unreached(NodeId("stranger"))) == []
+
+
+def test_a_limit_that_was_changed_while_it_was_known_counts_for_a_late_dial_back() -> None:
+    new = Restarted()
+    new.join("n")
+    node = NodeId("n")
+    new.handle(Rejoined(node=node, addresses=("n:1",), max_children=1, stripes=()))
+    new.handle(Unreached(node))
+    new.handle(Reached(node, ("n:1",)))
+    assert new.trees.slots(node) == 1
 
 
 def test_who_has_children_can_evidently_be_reached() -> None:
