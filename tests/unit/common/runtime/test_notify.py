@@ -97,7 +97,11 @@ def test_pings_come_three_times_in_the_time_that_systemd_waits(
     assert pauses == [1.0, 1.0, 1.0, 0.5, 1.0]
 
 
-@pytest.mark.parametrize(("pid", "pings"), [(os.getpid(), True), (os.getpid() + 1, False)])
+@pytest.mark.parametrize(
+    ("pid", "pings"),
+    [(os.getpid(), True), (os.getpid() + 1, False)],
+    ids=["ours", "another"],  # the same in all processes that test side by side
+)
 async def test_a_watchdog_that_is_for_another_process_is_not_fed(
     systemd: ServiceManager, monkeypatch: pytest.MonkeyPatch, pid: int, *, pings: bool
 ) -> None:
