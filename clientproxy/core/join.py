@@ -11,7 +11,8 @@ Rules
 4. When a parent is lost its standby is asked first, for what comes behind the last number held;
    without one the loss is reported with ParentLost, and `Candidates` is the answer. Asking is
    repeated with a pause, never given up: the player is told by its own timeout. While the server
-   proxy does not answer, the ancestors above the parent are asked.
+   proxy does not answer, the ancestors above the parent are asked. A child that meanwhile finds
+   another parent is asked first of all.
 5. A silent or slow parent is suspected, not left: it goes on until another one delivers. A starved
    one is waited for: whoever is next to the broken link acts. Nor is the server proxy asked for
    another parent than a starved one while it does not answer: what has died may be that.
@@ -173,6 +174,7 @@ class ParentSearch(Seeking):
         state.suspect, state.ask_at, state.starved_since = False, None, None
         state.in_vain = 0
         state.refusals.clear()
+        state.left_by.clear()
         report = AttachedReport(stripe=stripe, parent=node, first=first, lost=lost, reason=reason)
         return [*commands, Tell(report)]
 
@@ -219,6 +221,7 @@ class ParentSearch(Seeking):
         if state.parent != node or not state.suspect:
             return []
         state.suspect, state.lost, state.ask_at = False, None, None
+        state.left_by.clear()
         return [Tell(AttachedReport(stripe=stripe, parent=node, first=newest + 1))]
 
     def beat(

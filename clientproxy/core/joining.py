@@ -133,6 +133,8 @@ class StripeSearch:
     in_vain: int = 0
     """Times that all were asked in vain, and the server proxy knew nobody else."""
     starved_since: float | None = None
+    left_by: list[Candidate] = field(default_factory=list)
+    """Children that have gone while this node lacked a parent: they have what it lacks."""
 
     @property
     def known(self) -> set[NodeId | None]:

@@ -20,7 +20,7 @@ from clientproxy.core.joining import (
 )
 from clientproxy.core.standby import Standbys
 from common.errors import BadMessageError
-from common.fields import MAX_REDIRECTS, Candidate
+from common.fields import MAX_CANDIDATES, MAX_REDIRECTS, Candidate
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import ParentLost
 from common.policies import WayIn
@@ -135,19 +135,32 @@ class Seeking:
             state.tried.append(node)
         return self._choose(stripe, now)
 
+    def left_by(self, stripe: Stripe, child: Candidate, newest: int, now: float) -> list[Command]:
+        """Note that a child has gone, which a new parent feeds: it may feed this node in turn.
+
+        Who hangs under the server proxy itself has no standby, and nobody else whom it could ask
+        where that is out of reach; once its children have passed it by, these can help.
+        """
+        state = self._states[stripe]
+        if not child.addresses or (state.parent is not None and not state.suspect):
+            return []
+        state.left_by = [child, *state.left_by][:MAX_CANDIDATES]
+        return [] if state.seek is not None else self._recover(stripe, newest, now)
+
     def _recover(self, stripe: Stripe, newest: int, now: float) -> list[Command]:
-        """Look for a parent: the standby, the server proxy, and without it the ancestors."""
+        """Look for a parent: the standby, who was a child, the server proxy or the ancestors."""
         state = self._states[stripe]
         if commands := self._resume(stripe, now):
             return commands
         if (target := self._after(stripe)) is not None:
             state.orphan = True
             return self._begin(stripe, [target], now)
-        if state.unanswered or not self._served:
-            above = self.standbys.ancestors(stripe)
-            if untried := [one for one in above if one.node not in state.known]:
-                return self._begin(stripe, untried, now)
-            names = {one.node for one in above}
+        alone = state.unanswered or not self._served
+        others = [*state.left_by, *(self.standbys.ancestors(stripe) if alone else ())]
+        if untried := [one for one in others if one.node not in state.known]:
+            return self._begin(stripe, untried, now)
+        if alone:
+            names = {one.node for one in others}
             state.tried = [node for node in state.tried if node not in names]
         return self._report(stripe, newest, now)
 

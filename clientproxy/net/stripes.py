@@ -295,6 +295,8 @@ class Stripes:
     def child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
         """Conform to downlink.Upstream."""
         log.info("child %s gone: %s", node, reason, extra=self._extra(stripe))
+        if reason == "moved" and (child := self.downlink.children.target(node, stripe)) is not None:
+            self.uplink.left_by(stripe, child)
         if reason not in ORDERLY:
             lost: LostReason = "silent" if reason == "silent" else "closed"
             self._tell(ChildLost(stripe=stripe, child=node, reason=lost))

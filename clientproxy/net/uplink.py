@@ -77,6 +77,11 @@ class Uplink:
         """Report what lacks a parent: the control link is up again."""
         self.run(self.search.ask_again(self._newest(), self._loop.time()))
 
+    def left_by(self, stripe: Stripe, child: Candidate) -> None:
+        """Take it that a child has found another parent."""
+        newest = self._membership.newest(stripe)
+        self.run_if(self.search.left_by(stripe, child, newest, self._loop.time()))
+
     def close(self) -> None:
         """Say bye to all parents; look for no other."""
         self._closed = True

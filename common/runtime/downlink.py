@@ -282,10 +282,10 @@ class Downlink(Idle):
         if (feed := self._by_link.get(link)) is None:
             return
         self._forget(feed)
-        self.children.gone(feed.node, feed.stripe)
         why = feed.reason if feed.reason != "closed" else reason
         if not feed.standby and (why, feed.is_stalled) != ("silent", True):
             self._upstream.child_lost(feed.stripe, feed.node, why)
+        self.children.gone(feed.node, feed.stripe)
 
     def _forget(self, feed: ChildFeed) -> None:
         self._by_link.pop(feed.link, None)

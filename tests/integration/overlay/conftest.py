@@ -33,11 +33,13 @@ async def join(
         *,
         watch: list[Viewer] | None = None,
         cable: Cable | None = None,
+        through: Cable | None = None,
         **settings: object,
     ) -> Joined:
+        """`cable`: between the node and its children; `through`: and the server proxy."""
         if cable is not None:
             settings["advertise"] = (str(cable.address),)
-        host = InProcessNode(server.address, **settings)
+        host = InProcessNode(server.address if through is None else through.address, **settings)
         host.cable = cable
         hosts.append(host)
         node = await host.join("cam")

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from clientproxy.net.node import Node
+from common.ids import Stripe
 from tests.integration.overlay.conftest import Join
 from tests.support.cable import Cable
 from tests.support.overlay import InProcessNode, until
@@ -18,17 +19,25 @@ GRANDCHILD = 2
 
 @dataclass
 class Watched:
-    """One node, the cable between it and its children, and its viewer."""
+    """One node, the cables between it and its children and the server proxy, and its viewer."""
 
     host: InProcessNode
     node: Node
     cable: Cable
+    up: Cable
     viewer: Viewer
 
     @property
     def children(self) -> int:
         assert self.node.stripes is not None
         return len(list(self.node.stripes.downlink.children))
+
+    def is_top(self, stripe: Stripe) -> bool:
+        """Whether it hangs under the server proxy and feeds others."""
+        stripes = self.node.stripes
+        assert stripes is not None
+        depth = len(stripes.path(stripe) or ())
+        return depth == GRANDCHILD and bool(stripes.downlink.children.of(stripe))
 
     @property
     def rejoins(self) -> dict[str, int]:
@@ -60,11 +69,15 @@ async def watched(
         server.play()
         nodes: list[Watched] = []
         for _ in range(NODES):
-            cable, viewers = Cable(), list[Viewer]()
-            await cable.lay()
-            cables.push_async_callback(cable.cut)
-            host, node = await join(server, watch=viewers, cable=cable)
-            nodes.append(Watched(host, node, cable, viewers[0]))
+            cable, up, viewers = Cable(), Cable(), list[Viewer]()
+            up.to = server.address
+            for one in (cable, up):
+                await one.lay()
+                cables.push_async_callback(one.cut)
+            host, node = await join(
+                server, watch=viewers, cable=cable, through=up, reorder_timeout=seconds(10)
+            )
+            nodes.append(Watched(host, node, cable, up, viewers[0]))
         await until(lambda: all(n.has_standbys for n in nodes), seconds(20), "standbys are there")
         victim = max(nodes, key=lambda one: one.children)
         assert victim.children >= 1
@@ -98,6 +111,21 @@ async def test_a_relay_that_goes_silent_is_passed_by_while_its_links_stay(
         await goes_on(server, others, seconds)
         assert sum(one.rejoins.get("silent", 0) for one in others) >= 1
         assert sum(one.rejoins.get("closed", 0) for one in others) == 0
+
+
+async def test_who_alone_is_cut_from_the_server_proxy_is_fed_by_who_was_its_child(
+    join: Join, seconds: Seconds
+) -> None:
+    """Nothing comes from there, no word goes there; all other nodes are within its reach."""
+    async with watched(join, seconds) as (server, victim, others):
+        everybody, stripe = [victim, *others], Stripe(0)
+        top = next(one for one in everybody if one.is_top(stripe))
+        top.up.freeze()
+        await goes_on(server, everybody, seconds)
+        assert top.node.stripes is not None
+        path = top.node.stripes.path(stripe)
+        assert path is not None
+        assert len(path) > GRANDCHILD
 
 
 async def test_a_relay_that_leaves_hands_its_children_over_first(

@@ -379,6 +379,66 @@ def test_while_the_server_proxy_does_not_answer_a_starved_parent_is_kept() -> No
     assert starve(search, 25.0 + STARVED_ASK, 25.1 + STARVED_ASK) == [asked("p", reason="silent")]
 
 
+# --- under the server proxy itself: no standby, but children
+
+
+def top() -> ParentSearch:
+    """Return a search under the server proxy, from which nothing has come since 9.0."""
+    search = ParentSearch(1)
+    search.candidates(S0, [ancestor(ROOT)], 1.0, 0.0)
+    search.accepted(S0, ROOT, 7)
+    assert search.path_told(S0, ROOT, path(), 0.0) == []
+    assert search.expire(NEWEST, HOLD_AFTER) == []
+    assert search.silent(S0, ROOT, 1000, 9.0) == [asked(ROOT, reason="silent", parent=ROOT)]
+    return search
+
+
+def test_who_is_cut_from_the_server_proxy_asks_the_child_that_has_passed_it_by() -> None:
+    search = top()
+    assert search.left_by(S0, ancestor("c"), 1000, 10.0) == [
+        Ask(S0, ancestor("c"), True, (ROOT,)),
+    ]
+    assert search.accepted(S0, C, 7, now=10.0) == [report(C, ROOT, "silent")]
+    assert search.delivered(S0, C) == [LeaveParent(S0, ROOT)]
+
+
+def test_a_child_that_goes_while_the_parent_is_well_is_not_asked() -> None:
+    search = attached()
+    assert search.left_by(S0, ancestor("c"), 1000, 8.0) == []
+    assert search.silent(S0, P, 1000, 9.0) == [asked("p", reason="silent")]
+    assert search.left_by(S0, Candidate("d", (), 0.0, available=False), 1000, 9.1) == []
+
+
+def test_children_that_go_while_somebody_is_asked_are_asked_after_that() -> None:
+    search = top()
+    search.left_by(S0, ancestor("c"), 1000, 10.0)
+    assert search.left_by(S0, ancestor("d"), 1000, 10.1) == []
+    search.failed(S0, C, 10.2)
+    assert search.expire(NEWEST, 10.2) == [Ask(S0, ancestor("d"), True, (ROOT, C))]
+
+
+def test_while_the_server_proxy_does_not_answer_they_are_asked_again() -> None:
+    """The first one still hung below this node, or had no slot."""
+    search = top()
+    search.left_by(S0, ancestor("c"), 1000, 10.0)
+    search.failed(S0, C, 10.1)
+    assert search.expire(NEWEST, 10.1) == [asked(ROOT, reason="silent", parent=ROOT)]
+    assert search.expire(NEWEST, 10.1 + ASK_AGAIN) == [Ask(S0, ancestor("c"), True, (ROOT,))]
+
+
+def test_they_are_forgotten_once_there_is_a_parent() -> None:
+    search = top()
+    search.left_by(S0, ancestor("c"), 1000, 10.0)
+    search.failed(S0, C, 10.1)
+    search.heard_again(S0, ROOT, 1000)
+    again = asked(ROOT, reason="silent", parent=ROOT)
+    assert search.silent(S0, ROOT, 1000, 12.0) == [again]
+    search.expire(NEWEST, 12.0 + ASK_AGAIN)
+    search.left_by(S0, ancestor("d"), 1000, 14.0)
+    search.accepted(S0, D, 7)
+    assert search.silent(S0, D, 1000, 15.0) == [asked(D, reason="silent", parent=D)]
+
+
 # --- a redirect to the standby
 
 
