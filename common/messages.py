@@ -200,10 +200,11 @@ class Report(Message, frozen=True, tag="Report"):
 
 
 class Announce(Message, frozen=True, tag="Announce"):
-    """The source went up or down."""
+    """The source went up or down. It follows an Offer whose `source_up` is false, to say why."""
 
     source_up: bool
     reason: Sentence = ""
+    """Why it is down, and since when."""
 
 
 class Closed(Message, frozen=True, tag="Closed"):

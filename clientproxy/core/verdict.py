@@ -36,6 +36,8 @@ class Condition:
     trouble: str | None = None
     """What the server proxy refused, or why it cannot be reached."""
     source_up: bool = True
+    source_trouble: str = ""
+    """Why the source is down, and since when."""
     downlink_slow: bool = False
     """Every parent's packets come late (`lag`)."""
     reachable: bool = True
@@ -65,7 +67,8 @@ def judge(condition: Condition) -> Verdict:
         sentence = f"The server proxy at {condition.server} does not answer"
         return Verdict("server", f"{sentence}; what the parents send goes on.")
     if not condition.source_up:
-        return Verdict("source", "The source is down: it is neither you nor a parent.")
+        why = f" Why: {condition.source_trouble}." if condition.source_trouble else ""
+        return Verdict("source", f"The source is down: it is neither you nor a parent.{why}")
     return _of_parents(condition) or _well(condition)
 
 

@@ -6,6 +6,7 @@ import random
 from typing import Protocol
 
 from clientproxy.core.events import ChannelUnavailableError
+from clientproxy.net.unreachable import no_server_proxy, unreachable
 from common.codec import decode_from_server
 from common.errors import BadMessageError
 from common.frame import Received
@@ -107,10 +108,7 @@ class ControlLink(Idle):
         try:
             link = await connect(self._server, self)
         except OSError as error:
-            self._complain(
-                f"server proxy {self._server} cannot be reached ({_why(error)}): "
-                "is serverproxy running there, and is the port open?"
-            )
+            self._complain(unreachable(self._server, error))
             return False
         self._link = link
         self.tell(self._member.join_request())
@@ -118,7 +116,7 @@ class ControlLink(Idle):
             async with asyncio.timeout(OFFER_WITHIN):
                 await self._decided.wait()
         except TimeoutError:
-            self._complain(f"server proxy {self._server} does not answer Join")
+            self._complain(no_server_proxy(self._server, "takes links and does not answer Join"))
             link.abort("silent")
         await self._ended.wait()
         joined, self._joined, self._link = self._joined, False, None
@@ -159,6 +157,7 @@ class ControlLink(Idle):
                 status = _PERMANENT.get(reason, 503)
                 why = f"server proxy {self._server} refused channel {self._channel}: {sentence}"
                 self._complain(why, ChannelUnavailableError(status, why, retry_after))
+                self._decided.set()
                 link.close(reason)
             case _:
                 self._member.told(message)
@@ -169,6 +168,13 @@ class ControlLink(Idle):
 
     def lost(self, link: Link, reason: str) -> None:
         """Conform to Handler."""
+        if not self._decided.is_set() and reason not in {"left", "silent"}:
+            how = (
+                "closes links without an answer"
+                if reason == "closed"
+                else "speaks another protocol"
+            )
+            self._complain(no_server_proxy(self._server, how))
         if self._joined and reason != "left":
             log.warning(
                 "control link to server proxy %s lost: %s; the stream goes on, trying again",
@@ -184,9 +190,3 @@ class ControlLink(Idle):
             log.warning("%s", why, extra={"channel": self._channel})
             self._said = why
         self._member.refused(error or ChannelUnavailableError(503, why, 5.0))
-
-
-def _why(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer"
-    return error.strerror or str(error) or type(error).__name__

@@ -208,6 +208,7 @@ class Figures:
             server=str(node.server),
             control_up=node.control_up,
             source_up=node.source_up,
+            source_trouble=node.source_trouble,
             downlink_slow=stripes.uplink.watch.downlink_slow,
             reachable=bool(stripes.offer.addresses),
             stripes=[_stripe_condition(stripes, stripe) for stripe in stripes.stripes],

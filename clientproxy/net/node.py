@@ -72,6 +72,8 @@ class Node:
         self.stripes: Stripes | None = None
         """None before the first Offer."""
         self.source_up = False
+        self.source_trouble = ""
+        """Why the source is down, and since when, as the server proxy says."""
         self.sent_away = False
         """The operator of the server proxy wants it to leave."""
         self._config, self._overlay, self._tasks = config, overlay, tasks
@@ -153,7 +155,8 @@ class Node:
             return f"channel {self.channel}: no answer from server proxy {self.server} yet"
         if self._seeks:
             return f"channel {self.channel}: still looking for a parent"
-        return f"channel {self.channel}: its source is down"
+        why = self.source_trouble or "it does not say why"
+        return f"channel {self.channel}: its source does not play: {why}"
 
     @property
     def joined(self) -> bool:
@@ -246,6 +249,8 @@ class Node:
             stripes.uplink.search.begin_anew(self._loop.time())
         stripes.uplink.links.rekey(offer.group_key)
         stripes.offer, self.source_up = offer, offer.source_up
+        if offer.source_up:
+            self.source_trouble = ""
         clock = offer.clock
         self.feed.clock.exchange(clock.sent_us, clock.received_us, clock.replied_us, now_us)
         if not offer.addresses:
@@ -310,10 +315,10 @@ class Node:
                 pass
 
     def _announced(self, up: bool, reason: str) -> None:
-        if self.source_up != up:
+        if (self.source_up, self.source_trouble) != (up, reason):
             text = "the source is up" if up else f"the source is down: {reason}"
             log.info("%s", text, extra={"channel": self.channel})
-        self.source_up = up
+        self.source_up, self.source_trouble = up, "" if up else reason
         self._news.set()
 
     def refused(self, error: ChannelUnavailableError) -> None:

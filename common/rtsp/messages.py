@@ -8,6 +8,8 @@ from typing import NamedTuple
 VERSION = "RTSP/1.0"
 HTTP = "HTTP/1."
 """How the version of a request begins that opens half of a tunnel (`common.rtsp.tunnel`)."""
+MAX_REASON_CHARS = 240
+"""Of the reason phrase: ffmpeg keeps 255 bytes of it."""
 DOLLAR = 0x24
 """First byte of an interleaved frame: `$` (RFC 2326, 10.12)."""
 
@@ -108,13 +110,21 @@ class Response:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    why: str = ""
+    """A sentence for whoever watches: players show the reason phrase (RFC 2326, 7.1.1)."""
 
     def encode(self, cseq: str | None) -> bytes:
         """Return its bytes; `cseq` is that of the request, None where it had none."""
-        lines = [f"{VERSION} {self.status} {REASONS[self.status]}"]
+        lines = [f"{VERSION} {self.status} {self._reason()}"]
         if cseq is not None:
             lines.append(f"CSeq: {cseq}")
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.body:
             lines.append(f"Content-Length: {len(self.body)}")
         return "\r\n".join([*lines, "", ""]).encode() + self.body
+
+    def _reason(self) -> str:
+        """Return the reason phrase: one line of ASCII, whatever the sentence holds."""
+        text = f"{REASONS[self.status]}: {self.why}" if self.why else REASONS[self.status]
+        shown = "".join(sign if " " <= sign <= "~" else "?" for sign in text)
+        return shown[:MAX_REASON_CHARS]

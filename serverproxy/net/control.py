@@ -227,14 +227,11 @@ class Control:
             return
         feed = self._feed
         link.send(offer(command, arrival, feed, self._config, self._instance_us, link.local.host))
-        log.info(
-            "node %s from %s: serves stripe %s, %d slots",
-            command.node,
-            link.peer,
-            command.serve,
-            command.slots,
-            extra={"channel": feed.name, "node": command.node},
-        )
+        told = command.node, link.peer, command.serve, command.slots
+        extra = {"channel": feed.name, "node": command.node}
+        log.info("node %s from %s: serves stripe %s, %d slots", *told, extra=extra)
+        if not feed.up:
+            link.send(Announce(source_up=False, reason=feed.trouble))
         if arrival.rejoin is None:
             self.chronicle.add("joined", feed.now_us(), node=command.node)
 
@@ -242,7 +239,7 @@ class Control:
         kind: Kind = "source_up" if up else "source_down"
         self.chronicle.add(kind, self._feed.now_us(), reason=reason or None)
         for link in self._links.values():
-            link.send(Announce(source_up=up, reason=reason[:1000]))
+            link.send(Announce(source_up=up, reason=self._feed.trouble))
 
     def _child_taken(self, stripe: Stripe, node: NodeId) -> None:
         """Take the server proxy's own word about a child: it comes before the node's report."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from common import rtcp
 from common.children import Children
@@ -19,6 +20,9 @@ from serverproxy.core.events import SourceDescription, SourcePacket
 from serverproxy.core.numbering import Numbering
 
 log = logging.getLogger(__name__)
+
+MOST_WHY = 900
+"""Characters of a source's trouble that nodes are told: a Sentence has room for 1,000."""
 
 
 class ChannelFeed:
@@ -44,6 +48,9 @@ class ChannelFeed:
         self._began = self.numbering.next
         self.up = False
         """The source plays."""
+        self.changed_us = instance_us
+        """Group time at which it came up, or went down."""
+        self._why_down = "not connected yet"
         self.on_source: Callable[[bool, str], None] = lambda _up, _reason: None
         self.on_child_taken: Callable[[Stripe, NodeId], None] = lambda _s, _n: None
         self.on_child_lost: Callable[[Stripe, NodeId, str], None] = lambda _s, _n, _r: None
@@ -74,6 +81,14 @@ class ChannelFeed:
         """The newest sender report per track."""
         return tuple(TrackReport(track, report) for track, report in self._reports.items())
 
+    @property
+    def trouble(self) -> str:
+        """Why the source does not play, and since when; empty: it plays."""
+        if self.up:
+            return ""
+        since = datetime.fromtimestamp(self.changed_us / 1e6, UTC)
+        return f"{self._why_down[:MOST_WHY]} (since {since:%H:%M:%S} UTC)"
+
     def now_us(self) -> int:
         """Return the group clock."""
         return int(self._loop.time() * 1e6) + self._clock_offset_us
@@ -87,7 +102,7 @@ class ChannelFeed:
         self._began = self.numbering.next
         now_us = self.now_us()
         self._append(self.numbering.marks(encode_body(stream), now_us))
-        self.up = True
+        self.up, self.changed_us = True, self.now_us()
         self.on_source(True, "")
 
     def adopt(self, group_key: str) -> bool:
@@ -124,8 +139,9 @@ class ChannelFeed:
 
     def source_down(self, reason: str) -> None:
         """Conform to events.SourceSink."""
-        was, self.up = self.up, False
+        was, self.up, self._why_down = self.up, False, reason
         if was:
+            self.changed_us = self.now_us()
             self.on_source(False, reason)
 
     def _append(self, packets: Sequence[Packet]) -> None:

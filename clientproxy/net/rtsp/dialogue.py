@@ -266,10 +266,12 @@ def _media_types(accept: str) -> set[str]:
 def _unavailable(error: ChannelUnavailableError) -> Response:
     status = error.status if error.status in REASONS else _UNAVAILABLE
     if error.retry_after is None:
-        return Response(status)
-    return Response(status, (("Retry-After", str(max(1, math.ceil(error.retry_after)))),))
+        return Response(status, why=error.why)
+    after = str(max(1, math.ceil(error.retry_after)))
+    return Response(status, (("Retry-After", after),), why=error.why)
 
 
 def _refusal(error: RtspError) -> Response:
     status = error.status if error.status in REASONS else 500
-    return Response(status, (("Allow", _METHOD_LIST),) if status == _NOT_ALLOWED else ())
+    allowed = (("Allow", _METHOD_LIST),) if status == _NOT_ALLOWED else ()
+    return Response(status, allowed, why=error.why)

@@ -1,6 +1,7 @@
 """Who asks for a channel gets it as soon as it plays, and is told when it does not."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
@@ -56,3 +57,27 @@ async def test_a_channel_that_is_gone_is_refused_and_its_players_are_told(
             assert gone.value.status == 404
     finally:
         await host.close()
+
+
+async def test_who_asks_while_the_source_is_down_is_told_why_and_since_when(
+    join: Join, seconds: Callable[[float], float]
+) -> None:
+    async with synthetic() as server:
+        server.up()
+        server.push(30)
+        _, early = await join(server)
+        server.channel.feed.source_down("camera:554 refuses connections")
+        _, late = await join(server)
+        both = (early, late)
+        await until(lambda: all(one.source_trouble for one in both), seconds(10), "told")
+        for node in both:
+            with pytest.raises(ChannelUnavailableError) as told:
+                await node.ready(0.05)
+            assert told.value.status == 503
+            assert re.fullmatch(
+                r"channel cam: its source does not play: camera:554 refuses connections"
+                r" \(since \d\d:\d\d:\d\d UTC\)",
+                told.value.why,
+            )
+        server.up()
+        await until(lambda: not any(one.source_trouble for one in both), seconds(10), "up")
