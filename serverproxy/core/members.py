@@ -1,5 +1,6 @@
 """What happens to the members of a channel, and what `Membership` says is to be done."""
 
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -9,6 +10,13 @@ from common.ids import NodeId, Stripe
 from common.messages import FromNode, Message
 
 AUTO_SLOTS_PER_STRIPE = 1.5
+SUSPICIOUS = frozenset({"silent", "closed"})
+"""Reasons for which a parent that was lost is nobody's candidate for now."""
+STILL_THERE = frozenset({"slow", "refused", "loop"})
+"""Reasons to leave a parent that say nothing against its being alive."""
+MOST_ACCUSED = 8
+"""Parents that one node's word may have suspected, forgotten or lowered in `ACCUSED_WITHIN`."""
+ACCUSED_WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +136,20 @@ class Member:
     """Stripes in which an earlier server process may have told it to hold somebody else ready."""
     placeholder: bool = False
     """Known only by name: a child says that it hangs there."""
+    accused_at: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_ACCUSED))
+    """When its word last had a parent suspected, forgotten or lowered."""
+
+    def may_accuse(self, now: float) -> bool:
+        """Whether its word about the parent that it had counts; if so it has been given.
+
+        Two messages would else be enough to have any node suspected, again and again: that it is
+        the parent, and that it is lost. Who loses so many parents is in trouble itself.
+        """
+        past = self.accused_at
+        if len(past) == MOST_ACCUSED and now - past[0] < ACCUSED_WITHIN:
+            return False
+        past.append(now)
+        return True
 
 
 @dataclass(slots=True)

@@ -183,7 +183,7 @@ class Membership(Directory):
             return self.forget(node)
         if message.stripe >= self._stripes:
             return []
-        slow = self.slow_parent(node, message)
+        slow = self.slow_parent(node, message, self._now)
         commands = self._hangs(node, Stripe(message.stripe), message)
         if slow is not None:
             commands += self._have_other_slots(self._capacity.left_as_slow(slow, self._now))
@@ -199,7 +199,7 @@ class Membership(Directory):
             case AttachedReport(parent=parent, lost=lost, reason=reason):
                 hung = self.hung_under(node, stripe, lost)
                 self.attached(node, stripe, NodeId(parent), self._now)
-                return self.lost(lost, reason, self._now, hung=hung)
+                return self.lost(node, lost, reason, self._now, hung=hung)
             case DetachedReport(parent=parent):
                 if self.trees.parent(node, stripe) == parent:
                     self.detached(node, stripe)
@@ -214,7 +214,7 @@ class Membership(Directory):
         hung = self.hung_under(node, stripe, message.parent)
         # Whomever the trees have: it has no parent now.
         self.detached(node, stripe)
-        commands = self.lost(message.parent, message.reason, self._now, hung=hung)
+        commands = self.lost(node, message.parent, message.reason, self._now, hung=hung)
         return commands + self._candidates_for(node, stripe, set(map(NodeId, message.tried)))
 
     def _have_other_slots(self, nodes: Iterable[NodeId]) -> list[Command]:

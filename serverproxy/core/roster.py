@@ -8,7 +8,8 @@ Rules
 2. After a restart of the server proxy nodes come back one by one. The child's word about its parent
    wins; a parent that is not back yet is a placeholder: away from the start, without slots to give.
    So the trees stand as they stood, whatever the order.
-3. Whom a child has lost is suspected: no candidate until it reports again, or `grace` is over.
+3. Whom a child has lost is suspected: no candidate until it reports again, or `grace` is over. One
+   node is believed about `MOST_ACCUSED` parents a minute: nobody can have everybody suspected.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,6 +20,8 @@ from common.ids import ROOT, NodeId, Stripe
 from common.messages import AttachedReport, FromNode, ParentLost, Serve
 from serverproxy.core.capacity import Capacity
 from serverproxy.core.members import (
+    STILL_THERE,
+    SUSPICIOUS,
     Command,
     Forgotten,
     Member,
@@ -33,10 +36,6 @@ LOOK_AT_AWAY = 0.5
 """Seconds between two looks at all who are away; between them nobody new is found to be due."""
 MAX_PLACEHOLDERS = 1000
 """Parents that are known only by name; a report about one more has no parent."""
-SUSPICIOUS = frozenset({"silent", "closed"})
-STILL_THERE = frozenset({"slow", "refused", "loop"})
-"""Reasons to leave a parent that say nothing against its being alive."""
-"""Reasons for which a parent that was lost is nobody's candidate for now."""
 
 
 class Roster:
@@ -192,7 +191,7 @@ class Roster:
         )
 
     def lost(
-        self, parent: str | None, reason: LostReason | None, now: float, *, hung: bool
+        self, node: NodeId, parent: str | None, reason: LostReason | None, now: float, *, hung: bool
     ) -> list[Command]:
         """Take a child's word about the parent that it had; who did not hang there is counted."""
         if reason is not None:
@@ -200,11 +199,14 @@ class Roster:
         member = None if parent is None else self.members.get(NodeId(parent))
         if parent is None or member is None or not hung:
             return []
-        if member.away_since is not None:
-            return [] if reason in STILL_THERE else self.forget(NodeId(parent))
-        if reason in SUSPICIOUS:
-            self._suspects[NodeId(parent)] = now + self._grace
-            self.trees.suspect(NodeId(parent), suspected=True)
+        away = member.away_since is not None
+        gone = reason not in STILL_THERE if away else reason in SUSPICIOUS
+        if not gone or not self.members[node].may_accuse(now):
+            return []
+        if away:
+            return self.forget(NodeId(parent))
+        self._suspects[NodeId(parent)] = now + self._grace
+        self.trees.suspect(NodeId(parent), suspected=True)
         return []
 
     def trust(self, node: NodeId) -> None:
@@ -229,13 +231,14 @@ class Roster:
         slots = self._capacity.begin(node, first, hard_limit=hard)
         self.trees.set_slots(node, slots, hard_limit=hard or not slots)
 
-    def slow_parent(self, node: NodeId, message: FromNode) -> NodeId | None:
+    def slow_parent(self, node: NodeId, message: FromNode, now: float) -> NodeId | None:
         """Return the parent that a node leaves as slow with this message, if it had that one."""
         if not isinstance(message, AttachedReport | ParentLost) or message.reason != "slow":
             return None
         lost = message.lost if isinstance(message, AttachedReport) else message.parent
         parent = self.trees.parent(node, Stripe(message.stripe))
-        return parent if parent == lost else None
+        believed = parent == lost and self.members[node].may_accuse(now)
+        return parent if believed else None
 
     def serve(self, node: NodeId) -> Send:
         """Tell a node what it serves now, and with how many slots."""

@@ -20,6 +20,8 @@ from common.messages import Report as ReportMessage
 from serverproxy.core import roster
 from serverproxy.core.capacity import RAISE_AFTER
 from serverproxy.core.members import (
+    ACCUSED_WITHIN,
+    MOST_ACCUSED,
     Command,
     ControlLost,
     Event,
@@ -437,6 +439,36 @@ def test_nobody_has_another_suspected_or_forgotten_who_is_not_its_parent() -> No
         assert "b" in new.core.members
         assert "b" not in new.core.unfit() or away
     assert new.core.stats.parents_lost == {"silent": 2, "closed": 2}
+
+
+def test_one_node_is_believed_about_so_many_parents_a_minute() -> None:
+    """It can say of each that it hangs there, and then that it lost it: two messages."""
+    new = chain()
+    for number in range(MOST_ACCUSED + 1):
+        assert "c" not in new.core.unfit()
+        new.now += ACCUSED_WITHIN / MOST_ACCUSED / 2
+        new.attach("y", S0, "c")
+        lose(new, "y", "c", "silent")
+        assert ("c" in new.core.unfit()) == (number < MOST_ACCUSED)
+        new.say("c", ("a", "b"))
+    new.handle(ControlLost(NodeId("c")))
+    new.attach("y", S0, "c")
+    lose(new, "y", "c", "closed")
+    assert "c" in new.core.members
+    new.now += ACCUSED_WITHIN
+    new.attach("y", S0, "c")
+    lose(new, "y", "c", "closed")
+    assert "c" not in new.core.members
+
+
+def test_nor_is_it_believed_that_all_are_slow() -> None:
+    new = chain()
+    said = 0
+    for _ in range(MOST_ACCUSED + 1):
+        new.attach("y", S0, "c")
+        report = AttachedReport(stripe=S0, parent="a", first=1, lost="c", reason="slow")
+        said += new.core.slow_parent(NodeId("y"), report, new.now) is not None
+    assert said == MOST_ACCUSED
 
 
 def test_who_is_on_its_way_to_a_parent_is_believed_that_it_is_lost() -> None:
