@@ -1,9 +1,9 @@
-"""Command line of the client proxy: `clientproxy run`, `check`, `completion`."""
+"""Command line of the client proxy: `clientproxy run`, `check`, `status`, `completion`."""
 
 import sys
 from collections.abc import Sequence
 
-from clientproxy.config import check, load
+from clientproxy.config import HTTP_PORT, check, load
 from common.errors import ConfigError
 from common.runtime import cli, log
 from common.runtime.daemon import end_quietly, run_daemon
@@ -40,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "check":
             check(args.file)
             return cli.accept(args.file)
+        if args.command == "status":
+            from clientproxy.commands.status import status
+
+            return status(args)
         config = load(args)
     except ConfigError as error:
         return cli.refuse(error)
@@ -77,6 +81,7 @@ def _parser() -> cli.Parser:
         help="join at once, without waiting for a player (may be repeated)",
     )
     cli.add_check(parser, commands)
+    cli.add_status(parser, commands, HTTP_PORT)
     cli.add_completion(parser, commands)
     return parser
 

@@ -86,6 +86,7 @@ class ClientProxy:
             "server": None if server is None else str(server),
             **self._ports,
             "channels": [figures.detail() for figures in self._figures()],
+            "sessions": self._rtsp.sessions,
         }
 
     def _ready(self) -> tuple[bool, str]:

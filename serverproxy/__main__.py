@@ -1,4 +1,4 @@
-"""Command line of the server proxy: `serverproxy run`, `check`, `completion`."""
+"""Command line of the server proxy: `serverproxy run`, `check`, `status`, `completion`."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from common.errors import ConfigError
 from common.runtime import cli, log
 from common.runtime.daemon import end_quietly, run_daemon
-from serverproxy.config import check, load
+from serverproxy.config import HTTP_PORT, check, load
 
 EXAMPLES = """\
 examples:
@@ -44,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "check":
             check(args.file)
             return cli.accept(args.file)
+        if args.command == "status":
+            from serverproxy.commands.status import status
+
+            return status(args)
         config = load(args)
     except ConfigError as error:
         return cli.refuse(error)
@@ -73,6 +77,7 @@ def _parser() -> cli.Parser:
         "--http", metavar="HOST:PORT", help="status page, metrics and API [127.0.0.1:9854]"
     )
     cli.add_check(parser, commands)
+    cli.add_status(parser, commands, HTTP_PORT)
     cli.add_completion(parser, commands)
     return parser
 

@@ -71,6 +71,11 @@ class RtspServer:
         """Counts since the start."""
         return self._sessions.stats
 
+    @property
+    def sessions(self) -> list[dict[str, object]]:
+        """What each player's session does, as the status API shows it."""
+        return [player.detail() for player in self._sessions]
+
     def players(self, channel: str, server: str | None = None) -> int:
         """Return how many sessions a channel has."""
         wanted = (channel, server)

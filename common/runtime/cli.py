@@ -176,6 +176,41 @@ def add_check(parser: Parser, commands: "Commands[Parser]") -> None:
     check.files.append(check.add_argument("file", metavar="FILE", type=Path, help="YAML file"))
 
 
+def add_status(parser: Parser, commands: "Commands[Parser]", port: int) -> None:
+    """Add `status`; `port` is where the daemon's `http` is unless configured otherwise."""
+    name = parser.prog
+    status = add_command(
+        parser,
+        commands,
+        "status",
+        what="show what the daemon on this machine does",
+        more="A table that is drawn again each second, until Ctrl-C; one table where standard\n"
+        "output is no terminal. It asks the HTTP API of the daemon that runs.",
+        examples=f"""\
+examples:
+  {name} status
+  {name} status --config /etc/stripecast/{name}.yaml
+        where the daemon's http is elsewhere: its file says where
+  {name} status --once
+        one table, for a mail or a bug report
+  {name} status --json
+        all that the API says, for a script
+
+exit codes: 0 shown, 1 no daemon answers, 2 bad configuration or arguments
+""",
+    )
+    status.files.append(
+        status.add_argument(
+            "--config", metavar="FILE", type=Path, help="YAML file of the daemon, for its key http"
+        )
+    )
+    status.add_argument(
+        "--http", metavar="HOST:PORT", help=f"where the daemon's HTTP API is [127.0.0.1:{port}]"
+    )
+    status.add_argument("--once", action="store_true", help="one table, then end")
+    status.add_argument("--json", action="store_true", help="all that the API says, as JSON")
+
+
 def add_completion(parser: Parser, commands: "Commands[Parser]") -> None:
     """Add `completion`, which knows all commands."""
     name = parser.prog

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from common.ids import ROOT, NodeId, Stripe
 from common.runtime.problem import ProblemError
+from serverproxy.core.graph import depth_bound
 from serverproxy.net.channel import Channel
 
 Channels = Mapping[str, Channel]
@@ -77,6 +78,8 @@ def _summary(channel: Channel) -> dict[str, object]:
         "name": channel.name,
         "source_up": feed.up,
         "source_error": channel.source.last_error,
+        "source_seconds": (feed.now_us() - feed.changed_us) / 1e6,
+        "codecs": [] if feed.stream is None else [one.codec for one in feed.stream.tracks],
         "source_packets": channel.source_packets,
         "source_bytes": channel.source_bytes,
         "source_lost": channel.source_lost,
@@ -87,6 +90,7 @@ def _summary(channel: Channel) -> dict[str, object]:
         "delivered": sum(member.delivered for member in members.values()),
         "lost": sum(member.lost for member in members.values()),
         "depths": channel.depths,
+        "depth_bound": depth_bound(len(members)),
         "joins": membership.stats.joins,
         "parents_lost": membership.stats.parents_lost,
         "newest": feed.numbering.next - 1,

@@ -12,6 +12,7 @@ from clientproxy.net.rtsp.player import Player
 from clientproxy.net.rtsp.sessions import Sessions
 from clientproxy.net.rtsp.terms import Terms
 from common.errors import RtspError
+from common.ids import Address
 from common.rtsp.headers import (
     Lower,
     StreamInfo,
@@ -157,6 +158,7 @@ class Dialogue:
             raise RtspError(404, f"channel has no track {target.track}")
         if player is None:
             player = self._sessions.create(target, self._wire)
+            player.peer, player.tunnelled = Address(*self._ends.peer[:2]), self._tunnelled
         delivery = player.session.setup(track.index, offers, self._taken_channels(player))
         transport = self._connect(player, track.index, delivery)
         player.describe(track, feed.sdp)

@@ -12,6 +12,7 @@ from clientproxy.net.rtsp.delivery import InterleavedPath, Path, SocketAddress, 
 from clientproxy.net.rtsp.stats import ServerStats
 from common.fields import Track
 from common.frame import Packet
+from common.ids import Address
 from common.rtsp.headers import Lower
 from common.rtsp.sdp import same_codecs
 from common.rtsp.url import Target
@@ -42,6 +43,10 @@ class Player:
         self.wire = wire
         self.named_on = wire
         """The connection of the last request that named the session."""
+        self.peer = Address("?", 0)
+        """Where the player is."""
+        self.tunnelled = False
+        """All goes through HTTP."""
         self._described: dict[int, tuple[Track, str]] = {}
         """Tracks that are set up and the SDP, as the channel carried them then."""
         self._owner = owner
@@ -58,6 +63,19 @@ class Player:
         return f"{self.session.ident[:4]} of channel {self.target.channel} over " + (
             lower.value if lower else "nothing yet"
         )
+
+    def detail(self) -> dict[str, object]:
+        """Return the session for the status API."""
+        lower = self.session.lower
+        carried = None if lower is None else "http" if self.tunnelled else lower.value.lower()
+        return {
+            "channel": self.target.channel,
+            "server": self.target.server,
+            "peer": str(self.peer),
+            "transport": carried,
+            "plays": self.playing,
+            "skipped": self._outbox.stats.skipped_packets,
+        }
 
     @property
     def connected(self) -> bool:

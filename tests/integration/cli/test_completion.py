@@ -56,6 +56,7 @@ def test_bash_completes_commands_flags_choices_and_files(name: str, tmp_path: Pa
 
     assert {"run", "check", "completion"} <= set(completed(""))
     assert completed("ru") == ["run"]
+    assert completed("status", "--o") == ["--once"]
     assert completed("run", "--log-") == ["--log-level", "--log-format"]
     assert completed("run", "--log-level", "") == ["debug", "info", "warning", "error"]
     assert completed("completion", "") == ["bash", "zsh", "fish"]

@@ -461,3 +461,15 @@ async def test_a_single_track_may_change_to_tcp_before_it_plays(stage: Stage) ->
 async def test_a_port_that_is_taken_is_an_error(stage: Stage) -> None:
     with pytest.raises(OSError, match="in use"):
         await stage.server.start(stage.address)
+
+
+async def test_the_status_names_each_session_with_its_transport(stage: Stage) -> None:
+    async with Talk(stage.address) as one, Talk(stage.address) as two, UdpEnd() as udp:
+        await play_over_tcp(one)
+        await two.ask("SETUP", "/cam/trackID=0", udp.transport)
+        first, second = stage.server.sessions
+        assert str(first.pop("peer")).startswith("127.0.0.1:")
+        assert str(second.pop("peer")).startswith("127.0.0.1:")
+        known = {"channel": "cam", "server": None, "skipped": 0}
+        assert first == {**known, "transport": "tcp", "plays": True}
+        assert second == {**known, "transport": "udp", "plays": False}

@@ -34,6 +34,7 @@ async def test_requests_come_in_base64_and_answers_go_raw(stage: Stage) -> None:
         session = await play(talk)
         assert [frame.channel for frame in await talk.wait_frames(4)] == [1, 0, 3, 2]
         assert stage.server.players("cam") == 1
+        assert [one["transport"] for one in stage.server.sessions] == ["http"]
         assert (await talk.ask("TEARDOWN", "/cam/", session)).status == 200
         assert stage.server.players("cam") == 0
 

@@ -63,7 +63,7 @@ def test_version(clientproxy: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "a command is missing: write run, check or completion"),
+        ([], "a command is missing: write run, check, status or completion"),
         (["run", "a", "b"], "clientproxy run: 'b' is one argument too many: leave it out"),
         (["run", "--max-childern", "2"], "not a flag: did you mean --max-children? (see"),
         (["run", "host:x"], "SERVER: 'host:x' has no port"),

@@ -13,6 +13,8 @@ SHIPPED = str(Path(__file__).parents[3] / "config" / "serverproxy.yaml")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+COMMANDS = ["run", "check", "status", "completion"]
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -48,7 +50,7 @@ def test_each_help_has_a_sentence_and_examples(serverproxy: Run, command: str) -
 
 def test_the_help_lists_every_command(serverproxy: Run) -> None:
     _, out, _ = serverproxy("--help")
-    assert re.findall(r"^    ([a-z]+)\b", out, re.MULTILINE) == ["run", "check", "completion"]
+    assert re.findall(r"^    ([a-z]+)\b", out, re.MULTILINE) == COMMANDS
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -76,9 +78,12 @@ def test_version(serverproxy: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "a command is missing: write run, check or completion"),
-        (["play"], "'play' is not a command: write run, check or completion"),
-        (["rnu"], "'rnu' is not a command: write run, check or completion; did you mean run?"),
+        ([], "a command is missing: write run, check, status or completion"),
+        (["play"], "'play' is not a command: write run, check, status or completion"),
+        (
+            ["rnu"],
+            "'rnu' is not a command: write run, check, status or completion; did you mean run?",
+        ),
         (["run", "--bogus"], "serverproxy run: --bogus is not a flag: leave it out"),
         (["run", "--lisen", ":1"], "--lisen is not a flag: did you mean --listen? (see"),
         (["run", "--chan=a=b"], "--chan is not a flag: did you mean --channel? (see"),

@@ -30,3 +30,20 @@ def test_only_one_key_is_taken_over(feed: ChannelFeed) -> None:
     assert feed.adopt("before")
     assert not feed.adopt("another")
     assert not feed.accepts("another")
+
+
+def test_why_the_source_does_not_play_and_since_when(
+    feed: ChannelFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([7_200_000_000, 7_260_000_000, 9_000_000_000])
+    monkeypatch.setattr(feed, "now_us", lambda: next(clock))
+    assert feed.trouble == "not connected yet (since 00:00:01 UTC)"
+    feed.source_down("camera:554 refuses connections")
+    assert feed.trouble == "camera:554 refuses connections (since 00:00:01 UTC)"
+    feed.up = True
+    assert feed.trouble == ""
+    feed.source_down("no answer")
+    feed.source_down("no route")  # still down, for another reason
+    assert feed.trouble == "no route (since 02:00:00 UTC)"
+    feed.source_down("x" * 5000)
+    assert len(feed.trouble) <= 1000

@@ -1,0 +1,93 @@
+"""What the command line says of daemons that run."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.fleet import CHANNEL, Fleet
+from tests.support.processes import BenchError
+from tests.support.sources import ROOT
+
+pytestmark = pytest.mark.e2e
+
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+PATIENCE = 60.0
+PARENT, TIME = r"(?:server|n\d)", r"[\d.]+ m?s"
+
+
+def said(*argv: str, code: int = 0) -> str:
+    """Return what a command prints, where nobody watches."""
+    done = subprocess.run(
+        [sys.executable, "-m", *argv],
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+class Terminal:
+    """A command on a terminal of its own, until Ctrl-C."""
+
+    def __init__(self, *argv: str) -> None:
+        self._ours, theirs = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *argv],
+            env={**os.environ, **ENVIRONMENT, "TERM": "xterm", "LINES": "24"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.text = ""
+
+    def wait_for(self, pattern: str, times: int) -> None:
+        """Wait until the output has a pattern so often."""
+        end = time.monotonic() + PATIENCE
+        while len(re.findall(pattern, self.text)) < times:
+            if time.monotonic() > end:
+                raise BenchError(f"no {times} {pattern!r} in {self.text}")
+            if select.select([self._ours], [], [], 1.0)[0]:
+                self.text += os.read(self._ours, 65_536).decode("utf-8", "replace")
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; return the exit code."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(PATIENCE)
+        finally:
+            os.close(self._ours)
+
+
+def test_status_of_both_daemons(tmp_path: Path) -> None:
+    with Fleet(tmp_path, "testcard:", 2) as fleet:
+        fleet.settle()
+        client = fleet.clients[0]
+        at, node = fleet.server.http, fleet.node(client).partition("-")[0]
+        live = Terminal("serverproxy", "status", "--http", at)
+        live.wait_for(rf"\n{node} ", times=2)
+        assert live.interrupt() == 0
+        table = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]|\r", "", live.text)
+        rate = r"[\d.]+ [kM]bit/s"
+        assert re.search(rf"^{CHANNEL} +up \d+ \w+ +H264\+\w+ +{rate} +2 +0 ", table, re.MULTILINE)
+        row = rf"^{node} +127\.0\.0\.1:\d+ +{PARENT} +{PARENT} +{TIME} "
+        assert re.search(row, table, re.MULTILINE)
+
+        own = said("clientproxy", "status", "--http", client.http)
+        assert re.search(rf"^{CHANNEL}: [A-Z].*\.$", own, re.MULTILINE)
+        assert re.search(rf"^ +1  {PARENT} +{TIME} +{TIME} ", own, re.MULTILINE)
+        everything = json.loads(said("serverproxy", "status", "--json", "--http", at))
+        assert set(everything["channels"][0]["nodes"]) == set(fleet.by_node())
