@@ -44,11 +44,12 @@ Addresses: TypeAlias = Annotated[tuple[AddressText, ...], Meta(max_length=8)]
 LostReason: TypeAlias = Literal["closed", "silent", "slow", "refused", "loop", "end"]
 """Why a link ended, or a candidate did not become a parent: also a metric label."""
 EndReason: TypeAlias = Literal[
-    "bye", "moved", "left", "too_slow", "restarted", "ended", "full", "loop", "detached"
+    "bye", "moved", "left", "too_slow", "restarted", "ended", "full", "loop", "detached", "kicked"
 ]
 """Why a side ends a stripe link in good order."""
-KICKED = "kicked"
-"""Reason of the Closed that a node is sent away with: it hands its children over, and leaves."""
+KICKED: Literal["kicked"] = "kicked"
+"""Reason of the Closed that a node is sent away with: it hands its children over, and leaves. One
+that stays is refused for it, and its links end with it."""
 NodeNames: TypeAlias = Annotated[tuple[NodeName, ...], Meta(max_length=1000)]
 JoinMode: TypeAlias = Literal["directory", "redirect"]
 """How newcomers find a parent: the server proxy names it (Zebra), or parents do (SpreadIt)."""

@@ -214,6 +214,12 @@ class Closed(Message, frozen=True, tag="Closed"):
     sentence: Sentence
 
 
+class Dismiss(Message, frozen=True, tag="Dismiss"):
+    """A node that was sent away and has not gone: end its links, and take it no more."""
+
+    node: NodeName
+
+
 class Leave(Message, frozen=True, tag="Leave"):
     """A graceful end."""
 
@@ -300,7 +306,7 @@ First: TypeAlias = Join | Rejoin | Attach | Probe | Hello
 FromNode: TypeAlias = AttachedReport | DetachedReport | ParentLost | ChildLost | Report | Leave
 """What follows Join or Rejoin on the control link, from the node."""
 FromServer: TypeAlias = (
-    Offer | Candidates | Standby | Redirect | Serve | Clock | Announce | Closed | Refused
+    Offer | Candidates | Standby | Redirect | Serve | Clock | Announce | Closed | Dismiss | Refused
 )
 """What the server proxy sends on the control link."""
 FromParent: TypeAlias = ProbeReply | Attached | Redirect | Refused

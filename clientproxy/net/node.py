@@ -22,6 +22,7 @@ from common.messages import (
     ChildLost,
     Clock,
     Closed,
+    Dismiss,
     FromServer,
     Join,
     Offer,
@@ -311,6 +312,8 @@ class Node:
                 log.warning("%s", sentence, extra={"channel": self.channel})
                 self._news.set()
                 self.feed.end(sentence)
+            case Dismiss(node=node):
+                self.stripes.downlink.dismiss(NodeId(node))
             case _:
                 pass
 

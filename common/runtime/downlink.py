@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from common.children import Admit, Children, Refuse, SendAway
 from common.codec import decode_end, decode_from_prober, decode_serve
 from common.errors import BadFrameError
-from common.fields import Candidate, EndReason, PathEntry, RedirectFrame
+from common.fields import KICKED, Candidate, EndReason, PathEntry, RedirectFrame
 from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Message, Probe, ProbeReply, Redirect, Refused
@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 BUSY_SHARE = 0.5
 """Of its usual pace a child catches up at while another cannot take what is live: still faster than
 the stripe flows, so that no slow child holds up the rest."""
+
+
+MAX_DISMISSED = 64
+"""Nodes that one parent takes no more; then the first is forgotten."""
 
 
 class Downlink(Idle):
@@ -46,6 +50,7 @@ class Downlink(Idle):
         self._feeds: dict[tuple[Stripe, NodeId], ChildFeed] = {}
         self._by_stripe: list[list[ChildFeed]] = [[] for _ in logs]
         self._by_link: dict[Link, ChildFeed] = {}
+        self._dismissed: dict[str, None] = {}
         self._loop = asyncio.get_running_loop()
 
     def feeds(self, node: NodeId, stripe: Stripe) -> bool:
@@ -60,6 +65,8 @@ class Downlink(Idle):
             self._refuse(link, "version", f"I speak version {VERSION} of the overlay protocol")
         elif not self._upstream.accepts(request.group_key):
             self._refuse(link, "unauthorized", "this is not the group key of the channel")
+        elif isinstance(request, Attach) and request.node in self._dismissed:
+            self._refuse(link, KICKED, "you were sent away by the operator of the server proxy")
         elif isinstance(request, Attach):
             self._attach(link, request)
         else:
@@ -240,6 +247,14 @@ class Downlink(Idle):
         """Redirect all children of a stripe, and all descendants after them, each by itself."""
         for feed in list(self._by_stripe[stripe]):
             feed.redirect(targets, everyone=True)
+
+    def dismiss(self, node: NodeId) -> None:
+        """End all links of a node, and take it no more: the server proxy has sent it away."""
+        self._dismissed[node] = None
+        if len(self._dismissed) > MAX_DISMISSED:
+            del self._dismissed[next(iter(self._dismissed))]
+        for feed in [one for one in self._by_link.values() if one.node == node]:
+            feed.end(KICKED)
 
     def close(self, reason: EndReason) -> None:
         """End all links to children."""

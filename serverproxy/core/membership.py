@@ -25,7 +25,6 @@ from common.messages import (
     Redirect,
     Report,
 )
-from serverproxy.core.directory import Directory
 from serverproxy.core.members import (
     Command,
     ControlLost,
@@ -41,6 +40,7 @@ from serverproxy.core.members import (
     Unreached,
     slots_of,
 )
+from serverproxy.core.sentaway import SentAway
 from serverproxy.core.tree import Move, Placement, ServeNow, Trees
 
 ASK_AGAIN = 0.3
@@ -53,7 +53,7 @@ MAX_ASKED = 5
 """Times that a node is asked to make the same move."""
 
 
-class Membership(Directory):
+class Membership(SentAway):
     """All nodes of one channel and their trees."""
 
     settle_every = SETTLE_EVERY
@@ -63,7 +63,6 @@ class Membership(Directory):
     def __init__(self, trees: Trees, *, stripes: int, away_grace: float) -> None:
         """Start with nobody."""
         super().__init__(trees, stripes=stripes, grace=away_grace)
-        self._now = 0.0
         self._settle_at: float | None = None
         self._rebuilt_at = float("-inf")
         self._asked: dict[tuple[NodeId, Stripe], int] = {}
@@ -92,14 +91,14 @@ class Membership(Directory):
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do."""
-        times = (self.next_forgotten(self._now), self._settle_at)
+        times = (self.next_forgotten(self._now), self.next_late(), self._settle_at)
         return min((time for time in times if time is not None), default=None)
 
     def expire(self, now: float) -> list[Command]:
         """Forget who stays away; settle what the trees owe."""
         self._now = now
         self.calm_down(now)
-        commands: list[Command] = []
+        commands = self.shut_out(now)
         first = self.next_forgotten(now)
         for node in list(self._away) if first is not None and now >= first else ():
             due = self.forgotten_at(node) if node in self.members else None
@@ -143,6 +142,8 @@ class Membership(Directory):
 
     def _rejoin(self, event: Rejoined) -> list[Command]:
         node = event.node
+        if refusal := self.refusal(node):
+            return refusal
         if event.restarted and self.is_news(node) and self._rebuilt_at == float("-inf"):
             # What the trees seem to owe before all are back is not to be done.
             self._rebuilt_at = self._settle_at = self._now + self._grace
@@ -251,7 +252,8 @@ class Membership(Directory):
             stripe = Stripe(one.stripe)
             if stripe < self._stripes and one.parent is not None:
                 self.attached(node, stripe, NodeId(one.parent), self._now)
-        return self._have_other_slots(self._capacity.reported(node, report, self._now))
+        away = self.dismissals(node, report.stripes)
+        return away + self._have_other_slots(self._capacity.reported(node, report, self._now))
 
     # --- what the operator says
 

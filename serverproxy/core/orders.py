@@ -5,9 +5,8 @@ are repaired by moving children, who is sent away hands its children over first.
 """
 
 from common.errors import ProxyError
-from common.fields import KICKED
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import Closed, Redirect
+from common.messages import Redirect
 from serverproxy.core.members import Command, Send
 from serverproxy.core.membership import Membership
 
@@ -49,9 +48,12 @@ def drain(membership: Membership, node: NodeId, *, drained: bool) -> list[Comman
 
 
 def kick(membership: Membership, node: NodeId, sentence: str) -> list[Command]:
-    """Send a node away: its players are told `sentence`. Raises OrderError."""
+    """Send a node away: its players are told `sentence`. Raises OrderError.
+
+    One that does not go is shut out a few seconds later.
+    """
     _check_can_be_told(membership, node)
-    return [Send(node, Closed(reason=KICKED, sentence=sentence))]
+    return membership.send_away(node, sentence)
 
 
 def _check_can_be_told(membership: Membership, node: NodeId) -> None:

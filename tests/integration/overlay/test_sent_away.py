@@ -1,4 +1,7 @@
-"""A client proxy that the operator sends away leaves, stays away for a while, and comes back."""
+"""A client proxy that the operator sends away leaves, stays away for a while, and comes back.
+
+One that does not leave is shut out.
+"""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -6,10 +9,14 @@ import pytest
 
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net import channels as client_channels
-from common.ids import Address, NodeId
+from clientproxy.net.node import Node
+from common.ids import ROOT, Address, NodeId, Stripe
+from common.messages import Closed, FromServer
 from common.runtime.tasks import Tasks
-from serverproxy.core import orders
+from serverproxy.core import orders, sentaway
+from tests.integration.overlay.conftest import Join
 from tests.support.overlay import InProcessNode, running_server, until
+from tests.support.synthetic import Viewer, synthetic
 
 CARD = "testcard:?size=160x90&rate=10"
 Seconds = Callable[[float], float]
@@ -54,3 +61,48 @@ async def test_who_is_sent_away_leaves_and_comes_back_after_a_while(
         ]
         await tasks.close()
         await host.close()
+
+
+def _id(node: Node) -> NodeId:
+    assert node.stripes is not None
+    return NodeId(node.stripes.offer.node)
+
+
+async def test_who_ignores_it_is_fed_by_nobody_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds, join: Join
+) -> None:
+    """Its control link is refused, and its parents end its links; the others lose nothing."""
+    monkeypatch.setattr(sentaway, "GOES_WITHIN", 0.5)
+    async with synthetic() as server:
+        server.up()
+        server.play()
+        viewers = list[Viewer]()
+        nodes = [
+            (await join(server, watch=viewers, reorder_timeout=seconds(10)))[1] for _ in range(5)
+        ]
+        control, root = server.channel.control, server.channel.feed.downlink
+        trees, stripes = control.membership.trees, (Stripe(0), Stripe(1))
+        bad = next(n for n in nodes if ROOT not in {trees.parent(_id(n), s) for s in stripes})
+        others, heed = [one for one in nodes if one is not bad], bad.told
+        watched = [one for one, node in zip(viewers, nodes, strict=True) if node is not bad]
+
+        def told(message: FromServer) -> None:
+            if not isinstance(message, Closed):
+                heed(message)
+
+        monkeypatch.setattr(bad, "told", told)
+
+        def is_fed() -> bool:
+            downlinks = [root, *(one.stripes.downlink for one in others if one.stripes is not None)]
+            return any(down.feeds(_id(bad), stripe) for down in downlinks for stripe in stripes)
+
+        assert is_fed()
+        control.order(orders.kick(control.membership, _id(bad), "make room"), "kick")
+        await until(lambda: not bad.control_up, seconds(20), "its control link has ended")
+        assert _id(bad) not in control.membership.members
+        await until(lambda: not is_fed(), seconds(30), "its links have ended")
+        want = server.sent + 300
+        await until(lambda: all(v.numbers[-1] > want for v in watched), seconds(20), "it goes on")
+        assert all(one.exact for one in watched)
+        assert sum(one.feed.lost for one in others) == 0
+        await until(lambda: not is_fed(), seconds(30), "nobody has taken it again")

@@ -8,7 +8,7 @@ from common.frame import FrameReader, FrameType, Heartbeat, encode_resume
 from common.ids import NodeId, Stripe
 from common.messages import VERSION, Attach, Attached, Refused
 from common.runtime.childfeed import BURST_BYTES, STALLED_AFTER
-from common.runtime.downlink import Downlink
+from common.runtime.downlink import MAX_DISMISSED, Downlink
 from common.stripelog import StripeLog
 from tests.support.noted import Above, Clock, NotedLink, fill
 
@@ -102,6 +102,37 @@ def test_a_standby_without_a_parent_ends_the_link() -> None:
     assert (kind, decode_end(body).reason) == (FrameType.END, "detached")
     assert link.why == "detached"
     assert list(parent.children) == []
+
+
+def test_who_is_dismissed_is_fed_no_more_and_taken_no_more() -> None:
+    """As a child, or to stand by for it; others are."""
+    parent = Parent(slots=3)
+    fed, other = parent.asked(C), parent.asked(D)
+    fed.taken()
+    parent.downlink.dismiss(C)
+    ((kind, body),) = fed.taken().control
+    assert (kind, decode_end(body).reason, fed.why) == (FrameType.END, "kicked", "kicked")
+    for active in (True, False):
+        (answer,) = parent.asked(C, active=active).messages
+        assert isinstance(answer, Refused)
+        assert answer.reason == "kicked"
+    assert other.why is None
+
+
+def test_who_stands_by_for_one_that_is_dismissed_does_so_no_more() -> None:
+    parent = Parent()
+    held = parent.asked(C, active=False)
+    parent.downlink.dismiss(C)
+    assert held.why == "kicked"
+
+
+def test_so_many_are_dismissed_at_a_time() -> None:
+    parent = Parent()
+    parent.downlink.dismiss(C)
+    for number in range(MAX_DISMISSED):
+        parent.downlink.dismiss(NodeId(f"n{number}"))
+    (answer,) = parent.asked(C).messages
+    assert isinstance(answer, Attached)
 
 
 def test_a_leaf_that_makes_room_is_told_where_to_go_and_that_nobody_has_died() -> None:
