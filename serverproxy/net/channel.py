@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from common.ids import Stripe
 from common.runtime.tasks import Tasks
@@ -14,6 +15,8 @@ from serverproxy.net.control import Control
 from serverproxy.net.feed import ChannelFeed
 from serverproxy.net.source import Source, SourceSettings, TestCard, create
 
+Pulls: TypeAlias = Sequence["asyncio.Task[None]"]
+"""Tasks that pull a source, or hang up."""
 ENDS_WITHIN = 3.0
 """Seconds that the source before has to end, before the one that follows it is pulled."""
 
@@ -37,15 +40,16 @@ class Channel:
         self.control = Control(self.feed, membership, tasks, config, instance_us=instance_us)
         self._tasks = tasks
         self._gate, self.source = self.source_of(config)
-        self._pulling: list[asyncio.Task[None]] = []
+        self._pulling: Pulls = []
         """The source, and those before it that have not ended yet."""
         self._lost_before = 0
 
     # --- opened, changed, closed
 
-    def open(self) -> None:
-        """Pull the source until `close`."""
-        self._pulling = [self._tasks.spawn(self.source.run(), name=f"source {self.name}")]
+    def open(self, before: Pulls = ()) -> None:
+        """Pull the source until `close`; `before`: what `close` of another channel returned."""
+        follow = self._follow(before, self.source)
+        self._pulling = [*before, self._tasks.spawn(follow, name=f"source {self.name}")]
 
     def source_of(self, config: ChannelConfig) -> "tuple[_Gate, Source | TestCard]":
         """Make a source for this channel, to be pulled later. Raises ValueError with a sentence."""
@@ -64,9 +68,7 @@ class Channel:
 
     def pull(self, made: "tuple[_Gate, Source | TestCard]") -> None:
         """Pull another source from now on: whoever watches sees it begin anew, and stays."""
-        before = [task for task in self._pulling if not task.done()]
-        for task in before:
-            task.cancel()
+        before = self._hang_up()
         self._lost_before = self.source_lost
         self._gate.shut()
         self._gate, self.source = made
@@ -74,9 +76,13 @@ class Channel:
         follow = self._follow(before, self.source)
         self._pulling = [*before, self._tasks.spawn(follow, name=f"source {self.name}")]
 
-    async def _follow(
-        self, before: Sequence["asyncio.Task[None]"], source: Source | TestCard
-    ) -> None:
+    def _hang_up(self) -> Pulls:
+        """End the source; return all that still hang up. Those before it are not told twice."""
+        if self._pulling:
+            self._pulling[-1].cancel()
+        return [task for task in self._pulling if not task.done()]
+
+    async def _follow(self, before: Pulls, source: Source | TestCard) -> None:
         """Let the source before hang up first: some serve one client at a time."""
         if before:
             await asyncio.wait(before, timeout=ENDS_WITHIN)
@@ -87,13 +93,16 @@ class Channel:
         for own in self.feed.logs:
             own.keep(max_bytes=config.log_bytes, max_age=config.log_time)
 
-    def close(self, sentence: str = "") -> None:
-        """End all links; with a sentence, say to whom watches that the channel is gone for good."""
-        for task in self._pulling:
-            task.cancel()
+    def close(self, sentence: str = "") -> Pulls:
+        """End all links; return what still hangs up at the source.
+
+        With a sentence, say to whom watches that the channel is gone for good.
+        """
+        ending = self._hang_up()
         self._gate.shut()
         self.control.close(sentence)
         self.feed.downlink.close("ended")
+        return ending
 
     # --- metrics.ChannelFigures
 

@@ -18,7 +18,7 @@ from common.runtime.keys import LOG_KEYS, ByEffect, changes, follow, tell
 from common.runtime.log import configure
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig, ServerConfig
-from serverproxy.net.channel import Channel
+from serverproxy.net.channel import Channel, Pulls
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ class ServedChannels:
         """What is served now; others hold this mapping."""
         self.config = config
         """What is in force: keys that need a restart have the value of the start."""
+        self._ending: dict[str, Pulls] = {}
+        """What still hangs up at the sources of channels that were closed."""
         self._tasks = tasks
         instance_us = time.time_ns() // 1000
         for name, channel in config.channels.items():
@@ -114,18 +116,24 @@ class ServedChannels:
     def _replace(self, name: str, channel: Channel) -> None:
         """Serve this channel instead of the one before, if there is one: its nodes come back."""
         if (before := self.by_name.get(name)) is not None:
-            before.close()
+            self._end(name, before)
         self.by_name[name] = channel
         self._open(name, channel)
 
     def _remove(self, name: str, why: str = "reloaded: this channel is closed") -> None:
         if (channel := self.by_name.pop(name, None)) is not None:
             log.info(why, extra={"channel": name})
-            channel.close(CLOSED.format(name=name))
+            self._end(name, channel, CLOSED.format(name=name))
+
+    def _end(self, name: str, channel: Channel, sentence: str = "") -> None:
+        ending = {**self._ending, name: channel.close(sentence)}
+        self._ending = {
+            one: left for one, left in ending.items() if any(not t.done() for t in left)
+        }
 
     def _open(self, name: str, channel: Channel) -> None:
         log.info("open: anyone may read this channel", extra={"channel": name})
-        channel.open()
+        channel.open(self._ending.pop(name, ()))
 
 
 def _making(name: str, make: Callable[[], T]) -> T:

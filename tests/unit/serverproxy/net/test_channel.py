@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from common.runtime.tasks import Tasks
-from serverproxy.config import ChannelConfig
+from serverproxy.config import ChannelConfig, ServerConfig
 from serverproxy.core.events import SourcePacket, SourceSink
 from serverproxy.core.sourcestats import SourceStats
 from serverproxy.net import channel as of_channel
 from serverproxy.net.channel import Channel
+from serverproxy.net.served import ServedChannels
 from serverproxy.net.source import SourceSettings
 from tests.support.overlay import until
 
@@ -71,6 +72,42 @@ async def test_the_source_before_hangs_up_before_the_next_is_pulled(bench: Bench
     channel.pull(channel.source_of(config("three")))
     await until(lambda: "rtsp://three/ begins" in bench.events, 20, "the third is pulled")
     assert bench.events == ["rtsp://one/ begins", "rtsp://one/ has ended", "rtsp://three/ begins"]
+    await bench.tasks.close()
+
+
+async def test_a_channel_that_begins_anew_lets_the_source_before_hang_up_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a reload: because its trees change, or because it had been closed."""
+    channels = ServedChannels(ServerConfig(channels={"cam": config("one")}), bench.tasks)
+
+    def reload(host: str, stripes: int) -> None:
+        channel = ChannelConfig(source=f"rtsp://{host}/", stripes=stripes)
+        config = ServerConfig(channels={"cam": channel})
+        monkeypatch.setattr(ServerConfig, "reload", lambda _self: config)
+        channels.reload()
+
+    channels.open()
+    await asyncio.sleep(0)
+    reload("two", 1)
+    await until(lambda: "rtsp://two/ begins" in bench.events, 20, "the second is pulled")
+    channels.close_one("cam")
+    await asyncio.sleep(STOP_AFTER / 5)
+    reload("two", 1)
+    await asyncio.sleep(0)
+    channels.close_one("cam")
+    reload("three", 2)
+    await until(lambda: "rtsp://three/ begins" in bench.events, 20, "the third is pulled")
+    assert bench.events == [
+        f"rtsp://{host}/ {what}"
+        for host, what in [
+            ("one", "begins"),
+            ("one", "has ended"),
+            ("two", "begins"),
+            ("two", "has ended"),
+            ("three", "begins"),
+        ]
+    ]
     await bench.tasks.close()
 
 
