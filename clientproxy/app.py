@@ -60,15 +60,18 @@ class ClientProxy:
                     " rtsp_password, or listen on rtsp: 127.0.0.1:%d",
                     rtsp.port,
                 )
+            await self._channels.capture.start(config.capture)
             self._channels.overlay = overlay
             self._channels.join_all()
             self._tasks.spawn(self._channels.run(), name="linger")
             stop.on_reload(self._channels.reload)
+            stop.on_reload(lambda: self._channels.capture.follow(self._channels.config.capture))
             self._tasks.spawn(keep_informed(self._summary), name="service manager")
             await stop.wait()
         finally:
             await self._rtsp.close()
             await self._channels.close()
+            await self._channels.capture.close()
             await self._tasks.close()
             await self._listener.close()
             await self._http.close()

@@ -19,10 +19,12 @@ from pydantic import (
 from common.ids import Address
 from common.rtsp.auth import Access
 from common.runtime.addresses import ListenAddress, PeerAddress, overlap, peer_address
+from common.runtime.capture import Target
 from common.runtime.config import ChannelName, Draft, Settings, check_reread
 from common.runtime.faults import Impossible, quoted
 from common.runtime.keys import Key
 from common.runtime.log import LogFormat, LogLevel
+from common.runtime.pcapfiles import writable
 from common.runtime.strictyaml import plain
 
 SERVER_PORT = 7854
@@ -148,6 +150,19 @@ class ClientConfig(Settings):
     """What is logged."""
     log_format: Annotated[LogFormat, Key("now")] = "text"
     """How it is logged: text or json, one line per event, to standard error."""
+    pcap: Annotated[
+        str | None,
+        Field(min_length=1, max_length=4000),
+        AfterValidator(lambda one: one and writable(one)),
+        Key("now"),
+    ] = None
+    """File that what comes from parents and goes to children and players is written to, packet by
+    packet, for Wireshark (docs/operations.md). A full one becomes FILE.1, and that FILE.2; so it
+    does at the start and at each reload."""
+    pcap_bytes: Annotated[int, Field(ge=1_048_576, le=2**31), Key("now", "bytes")] = 67_108_864
+    """How long a file of the capture may become: 67108864 is 64 MiB."""
+    pcap_files: Annotated[int, Field(ge=1, le=1000), Key("now", "files")] = 4
+    """How many files of the capture there may be, with the one that is being written."""
 
     _args: argparse.Namespace | None = PrivateAttr(default=None)
 
@@ -192,6 +207,11 @@ class ClientConfig(Settings):
             return None
         return Access(self.rtsp_username, self.rtsp_password.get_secret_value())
 
+    @property
+    def capture(self) -> Target | None:
+        """Where packets are captured to; None: nowhere."""
+        return None if self.pcap is None else Target(self.pcap, self.pcap_bytes, self.pcap_files)
+
     def reload(self) -> "ClientConfig":
         """Read file and flags again; raise ConfigError. Without them, return this one."""
         if self._args is None:
@@ -204,7 +224,7 @@ def load(args: argparse.Namespace) -> ClientConfig:
     """Return the configuration of these arguments (`clientproxy run`); raise ConfigError.
 
     `args` has `config` (a path or None), `server`, `listen`, `rtsp`, `http`, `max_children`,
-    `join` (a list), `log_level`, `log_format`, each None where it was not given.
+    `join` (a list), `log_level`, `log_format`, `pcap`, each None where it was not given.
     """
     draft = Draft(args.config)
     if args.server is not None:
@@ -213,7 +233,7 @@ def load(args: argparse.Namespace) -> ClientConfig:
         draft.set(("join",), tuple(args.join), "--join")
     if args.max_children is not None:
         draft.set(("max_children",), plain(str(args.max_children)), "--max-children")
-    for key in (*PORTS, "log_level", "log_format"):
+    for key in (*PORTS, "log_level", "log_format", "pcap"):
         if (value := getattr(args, key)) is not None:
             draft.set((key,), value, "--" + key.replace("_", "-"))
     return draft.model(ClientConfig, args)

@@ -20,10 +20,12 @@ from pydantic import (
 from common.fields import AddPolicyName, DeletePolicyName, JoinMode
 from common.ids import Address
 from common.runtime.addresses import ListenAddress, overlap
+from common.runtime.capture import Target
 from common.runtime.config import ChannelName, Draft, Settings, check_reread
 from common.runtime.faults import Impossible, quoted
 from common.runtime.keys import Key
 from common.runtime.log import LogFormat, LogLevel
+from common.runtime.pcapfiles import writable
 from serverproxy.core.testcardurl import SCHEME as TEST_CARD
 from serverproxy.core.testcardurl import parse as parse_testcard
 
@@ -196,6 +198,19 @@ class ServerConfig(Settings):
     """What is logged."""
     log_format: Annotated[LogFormat, Key("now")] = "text"
     """How it is logged: text or json, one line per event, to standard error."""
+    pcap: Annotated[
+        str | None,
+        Field(min_length=1, max_length=4000),
+        AfterValidator(lambda one: one and writable(one)),
+        Key("now"),
+    ] = None
+    """File that what comes from sources and goes to nodes is written to, packet by packet, for
+    Wireshark (docs/operations.md). A full one becomes FILE.1, and that FILE.2; so it does at the
+    start and at each reload."""
+    pcap_bytes: Annotated[int, Field(ge=1_048_576, le=2**31), Key("now", "bytes")] = 67_108_864
+    """How long a file of the capture may become: 67108864 is 64 MiB."""
+    pcap_files: Annotated[int, Field(ge=1, le=1000), Key("now", "files")] = 4
+    """How many files of the capture there may be, with the one that is being written."""
     channels: Annotated[
         dict[ChannelName, ChannelConfig], Field(max_length=MAX_CHANNELS), Key("now")
     ] = Field(default_factory=dict, validate_default=True)
@@ -220,6 +235,11 @@ class ServerConfig(Settings):
         if overlap(self.listen, self.http):
             yield Impossible(("http", "listen"), "is the port of listen too: choose another one")
 
+    @property
+    def capture(self) -> Target | None:
+        """Where packets are captured to; None: nowhere."""
+        return None if self.pcap is None else Target(self.pcap, self.pcap_bytes, self.pcap_files)
+
     def reload(self) -> "ServerConfig":
         """Read file and flags again; raise ConfigError. Without them, return this one."""
         if self._args is None:
@@ -232,12 +252,12 @@ def load(args: argparse.Namespace) -> ServerConfig:
     """Return the configuration of these arguments (`serverproxy run`); raise ConfigError.
 
     `args` has `config` (a path or None), `channel` (list of (name, URL)), `listen`, `http`,
-    `log_level`, `log_format`, each None where it was not given.
+    `log_level`, `log_format`, `pcap`, each None where it was not given.
     """
     draft = Draft(args.config)
     for name, url in args.channel or ():
         draft.set(("channels", name, "source"), url, f"--channel {name}")
-    for key in ("listen", "http", "log_level", "log_format"):
+    for key in ("listen", "http", "log_level", "log_format", "pcap"):
         if (value := getattr(args, key)) is not None:
             draft.set((key,), value, "--" + key.replace("_", "-"))
     return draft.model(ServerConfig, args)

@@ -15,6 +15,7 @@ from common.codec import decode_first
 from common.errors import BadMessageError
 from common.ids import Address
 from common.messages import VERSION, Attach, Hello, HelloReply, Probe
+from common.runtime.capture import Capture
 from common.runtime.keys import LOG_KEYS, follow, tell
 from common.runtime.link import Idle, Link
 from common.runtime.log import configure
@@ -39,7 +40,7 @@ class JoinedChannels:
         """Where other nodes come to: to be set before the first join."""
         self.config = config
         """What is in force: keys that need a restart have the value of the start."""
-        self.lag = LoopLag()
+        self.lag, self.capture = LoopLag(), Capture()
         self._leave_at: dict[Node, float] = {}
         self._opening: dict[Node, int] = {}
         self._leaving: set[Node] = set()
@@ -59,6 +60,7 @@ class JoinedChannels:
                 )
             tasks = Tasks()
             node = Node(channel, server, self.config, self.overlay, tasks, lag=self.lag)
+            node.feed.capture = self.capture
             self.nodes[channel, server] = node
             tasks.spawn(node.run(), name=f"node {channel}")
         return node

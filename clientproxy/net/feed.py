@@ -13,7 +13,10 @@ from common.codec import decode_stream
 from common.errors import BadMessageError
 from common.fields import SenderReport, Stream, Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
+from common.ids import NodeId
 from common.rtsp.sdp import same_codecs
+from common.runtime.capture import Capture
+from common.runtime.pcap import PLAYERS, Flow
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,10 @@ class MergedFeed:
     def __init__(self, channel: str, *, reorder_timeout: float, history_bytes: int) -> None:
         """Wait for `begin`; keep at most `history_bytes` of payload for late viewers."""
         self.stats = FeedStats()
+        self.capture = Capture()
+        """That of the daemon, where there is one."""
+        self.node = NodeId("")
+        """Id of the node, once it has one."""
         self.keyframe = 0
         """Newest sequence number that starts a keyframe, 0: none."""
         self._delivered_before = 0
@@ -249,6 +256,9 @@ class MergedFeed:
             # Without its keyframe the rest is of no use to a newcomer: it waits for the next.
             self._forget_history()
             self._from_keyframe = False
+        if self.capture.on:
+            flow = Flow(self.channel, None, self.node, PLAYERS)
+            self.capture.take(flow, self.stream, packets)
         for viewer in list(self._viewers):
             viewer.packets(packets)
         self._measure(packets)

@@ -237,6 +237,7 @@ class Node:
         """Conform to control.Member."""
         now_us = self._now_us()
         stripes, self._error = self.stripes, None
+        self.feed.node = NodeId(offer.node)
         same = stripes is not None and (stripes.offer.node, stripes.offer.stripes) == (
             offer.node,
             offer.stripes,

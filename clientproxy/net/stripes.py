@@ -28,6 +28,7 @@ from common.frame import FrameType, Received
 from common.ids import Address, NodeId, Stripe
 from common.messages import VERSION, Attach, AttachedReport, ChildLost, Offer, ParentLost
 from common.runtime.downlink import Downlink
+from common.runtime.pcap import Flow
 from common.runtime.tasks import Tasks
 from common.stripelog import StripeLog
 
@@ -206,6 +207,9 @@ class Stripes:
             known=max(self.logs[stripe].newest or 0, self._feed.head, self.offer.instance),
             group_time_us=self._feed.group_time_us(),
         )
+        if (capture := self._feed.capture).on:
+            flow = Flow(self._channel, stripe, parent, self.offer.node)
+            capture.take(flow, self._feed.stream, received.packets)
         new = self.logs[stripe].append(received.packets, received.frames)
         if not new:
             return
@@ -287,6 +291,12 @@ class Stripes:
     def delay(self) -> float:
         """Conform to downlink.Upstream."""
         return self._feed.delay
+
+    def sent(self, stripe: Stripe, node: NodeId, data: bytes) -> None:
+        """Conform to downlink.Upstream."""
+        if (capture := self._feed.capture).on:
+            flow = Flow(self._channel, stripe, self.offer.node, node)
+            capture.take_frames(flow, self._feed.stream, data)
 
     def child_taken(self, stripe: Stripe, node: NodeId) -> None:
         """Conform to downlink.Upstream."""

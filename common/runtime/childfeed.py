@@ -58,6 +58,9 @@ class Upstream(Protocol):
     def delay(self) -> float:
         """Return the seconds from capture to delivery here."""
 
+    def sent(self, stripe: Stripe, node: NodeId, data: bytes) -> None:
+        """Note the data frames that were written to a child at once."""
+
     def child_taken(self, stripe: Stripe, node: NodeId) -> None:
         """Note a new child."""
 
@@ -235,6 +238,7 @@ class ChildFeed:
             self._stats.sent_bytes[self.stripe] += len(data) - count * HEADER_BYTES
             self._stats.header_bytes += count * HEADER_BYTES
             self.link.write(data)
+            self._upstream.sent(self.stripe, self.node, data)
         if wrote:
             self._sent_us = self._now_us()
         return wrote

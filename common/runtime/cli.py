@@ -159,6 +159,8 @@ def add_run(parser: Parser, commands: "Commands[Parser]", examples: str) -> Pars
     run.add_argument(
         "--log-format", metavar="FORMAT", choices=formats, help=f"{_enumerated(formats)} [text]"
     )
+    pcap = run.add_argument("--pcap", metavar="FILE", help="capture all packets, for Wireshark")
+    run.files.append(pcap)
     return run
 
 

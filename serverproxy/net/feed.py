@@ -13,7 +13,9 @@ from common.fields import PathEntry, SenderReport, Stream, TrackReport
 from common.frame import FLAG_RTCP, Packet, encode
 from common.ids import ROOT, NodeId, Stripe
 from common.policies import add_policy
+from common.runtime.capture import Capture
 from common.runtime.downlink import Downlink
+from common.runtime.pcap import SOURCE, Flow
 from common.stripelog import StripeLog
 from serverproxy.config import ChannelConfig
 from serverproxy.core.events import SourceDescription, SourcePacket
@@ -51,6 +53,8 @@ class ChannelFeed:
         self.changed_us = instance_us
         """Group time at which it came up, or went down."""
         self._why_down = "not connected yet"
+        self.capture = Capture()
+        """That of the daemon, where there is one."""
         self.on_source: Callable[[bool, str], None] = lambda _up, _reason: None
         self.on_child_taken: Callable[[Stripe, NodeId], None] = lambda _s, _n: None
         self.on_child_lost: Callable[[Stripe, NodeId, str], None] = lambda _s, _n, _r: None
@@ -135,6 +139,8 @@ class ChannelFeed:
         for packet in numbered:
             if packet.flags & FLAG_RTCP and (info := rtcp.sender_info(packet.payload)):
                 self._reports[packet.track] = SenderReport(info.ssrc, info.ntp, info.rtp)
+        if self.capture.on:
+            self.capture.take(Flow(self.name, None, SOURCE, ROOT), self.stream, numbered)
         self._append(numbered)
 
     def source_down(self, reason: str) -> None:
@@ -174,6 +180,11 @@ class ChannelFeed:
     def delay(self) -> float:
         """Conform to downlink.Upstream: the clock starts here."""
         return 0.0
+
+    def sent(self, stripe: Stripe, node: NodeId, data: bytes) -> None:
+        """Conform to downlink.Upstream."""
+        if self.capture.on:
+            self.capture.take_frames(Flow(self.name, stripe, ROOT, node), self.stream, data)
 
     def child_taken(self, stripe: Stripe, node: NodeId) -> None:
         """Conform to downlink.Upstream."""

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from common.errors import ConfigError
+from common.runtime.capture import Capture
 from common.runtime.keys import LOG_KEYS, ByEffect, changes, follow, tell
 from common.runtime.log import configure
 from common.runtime.tasks import Tasks
@@ -38,10 +39,11 @@ class ServedChannels:
         """What is in force: keys that need a restart have the value of the start."""
         self._ending: dict[str, Pulls] = {}
         """What still hangs up at the sources of channels that were closed."""
+        self.capture = Capture()
         self._tasks = tasks
         instance_us = time.time_ns() // 1000
         for name, channel in config.channels.items():
-            self.by_name[name] = Channel(name, channel, tasks, instance_us=instance_us)
+            self.by_name[name] = self._new(name, channel, instance_us=instance_us)
 
     def open(self) -> None:
         """Pull all sources."""
@@ -110,8 +112,12 @@ class ServedChannels:
 
     def _make(self, name: str, config: ChannelConfig) -> Channel:
         instance_us = time.time_ns() // 1000
-        make = partial(Channel, name, config, self._tasks, instance_us=instance_us)
-        return _making(name, make)
+        return _making(name, partial(self._new, name, config, instance_us=instance_us))
+
+    def _new(self, name: str, config: ChannelConfig, *, instance_us: int) -> Channel:
+        channel = Channel(name, config, self._tasks, instance_us=instance_us)
+        channel.feed.capture = self.capture
+        return channel
 
     def _replace(self, name: str, channel: Channel) -> None:
         """Serve this channel instead of the one before, if there is one: its nodes come back."""

@@ -108,6 +108,9 @@ class Above:
     def delay(self) -> float:
         return 0.0
 
+    def sent(self, stripe: Stripe, node: NodeId, data: bytes) -> None:
+        pass
+
     def child_taken(self, stripe: Stripe, node: NodeId) -> None:
         pass
 

@@ -20,7 +20,7 @@ from tests.support.overlay import InProcessNode, Watcher, running_server, until
 
 CARD = "testcard:?size=160x90&rate=10"
 FLAGS = ("config", "server", "listen", "rtsp", "http", "max_children", "join")
-LOG_FLAGS = ("log_level", "log_format")
+LOG_FLAGS = ("log_level", "log_format", "pcap")
 
 Seconds = Callable[[float], float]
 

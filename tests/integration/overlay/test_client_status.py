@@ -16,7 +16,17 @@ from common.runtime import eventstream
 from common.runtime.daemon import Stop
 from tests.support.overlay import until
 
-FLAGS = ("server", "listen", "rtsp", "http", "max_children", "join", "log_level", "log_format")
+FLAGS = (
+    "server",
+    "listen",
+    "rtsp",
+    "http",
+    "max_children",
+    "join",
+    "log_level",
+    "log_format",
+    "pcap",
+)
 PORTS = "".join(f"{key}: 127.0.0.1:0\n" for key in ("listen", "rtsp", "http"))
 
 

@@ -22,7 +22,7 @@ from tests.support.overlay import InProcessNode, Watcher, until
 
 SOURCE = 'source: "testcard:?size=160x90&rate=10"'
 OTHER = 'source: "testcard:?size=176x144&rate=10"'
-FLAGS = ("config", "channel", "listen", "http", "log_level", "log_format")
+FLAGS = ("config", "channel", "listen", "http", "log_level", "log_format", "pcap")
 PORTS = ("listen: 127.0.0.1:0", "http: 127.0.0.1:0")
 
 Seconds = Callable[[float], float]

@@ -23,6 +23,7 @@ def args(**given: object) -> argparse.Namespace:
         "join",
         "log_level",
         "log_format",
+        "pcap",
     )
     return argparse.Namespace(**{flag: given.get(flag) for flag in flags})
 
@@ -242,3 +243,14 @@ def test_a_pipe_is_not_read_a_second_time(file: Path) -> None:
     file.unlink()
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         config.reload()
+
+
+def test_a_capture_has_bounds(file: Path) -> None:
+    name = str(file.with_name("cam.pcap"))
+    file.write_text("pcap_bytes: 2000000\npcap_files: 1\n")
+    assert load(args(config=file)).capture is None
+    assert load(args(config=file, pcap=name)).capture == (name, 2_000_000, 1)
+    with pytest.raises(
+        ConfigError, match=r"--pcap: '/none/x' cannot be written: there is no folder"
+    ):
+        load(args(pcap="/none/x"))

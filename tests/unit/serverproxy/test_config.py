@@ -14,7 +14,7 @@ SHIPPED = Path(__file__).parents[3] / "config" / "serverproxy.yaml"
 
 
 def args(**given: object) -> argparse.Namespace:
-    flags = ("config", "channel", "listen", "http", "log_level", "log_format")
+    flags = ("config", "channel", "listen", "http", "log_level", "log_format", "pcap")
     return argparse.Namespace(**{flag: given.get(flag) for flag in flags})
 
 
@@ -360,3 +360,28 @@ def test_a_pipe_is_not_read_a_second_time(file: Path) -> None:
     file.unlink()
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         config.reload()
+
+
+def test_a_capture_has_bounds(file: Path) -> None:
+    channel(file, "source: 'testcard:'")
+    assert load(args(config=file)).capture is None
+    name = str(file.with_name("cam.pcap"))
+    wanted = load(args(config=file, pcap=name)).capture
+    assert wanted == (name, 64 << 20, 4)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("pcap: /none/cam.pcap", "pcap (line 1): '/none/cam.pcap' cannot be written: there is no "),
+        ("pcap: /", "pcap (line 1): '/' cannot be written: it is there and no regular file; "),
+        ("pcap_bytes: 1000", "pcap_bytes (line 1): 1000 is "),
+        ("pcap_files: 0", "pcap_files (line 1): 0 is "),
+    ],
+)
+def test_a_capture_that_could_not_be_written_is_refused(file: Path, line: str, fault: str) -> None:
+    file.write_text(f"{line}\nchannels: {{cam: {{source: 'testcard:'}}}}\n")
+    with pytest.raises(ConfigError) as refused:
+        check(file)
+    (found,) = refused.value.faults
+    assert found.startswith(f"{file}: {fault}")
