@@ -21,6 +21,25 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def ask_without_reading(stalled: "Talk", other: "Talk", answered: Callable[[], int]) -> None:
+    """Ask more than kernel buffers hold answers to, and read none of them until the end.
+
+    The server has to stop answering `stalled` before the last one, to go on answering `other`,
+    and to answer all in the end. `answered`: how many DESCRIBE the server has answered.
+    """
+    asked, before = 1000, -1
+    for cseq in range(asked):
+        stalled.send(f"DESCRIBE {stalled.base}/cam RTSP/1.0\r\nCSeq: {cseq}\r\n\r\n".encode())
+    while (now := answered()) > before:
+        before = now
+        await asyncio.sleep(0.3)
+    assert 0 < before < asked
+    assert (await other.ask("OPTIONS", "*")).status == 200
+    stalled.go_on_reading()
+    for _ in range(asked):
+        assert (await stalled.reply()).status == 200
+
+
 class Reply(NamedTuple):
     """A response; header names in lower case."""
 

@@ -53,6 +53,10 @@ class Stage:
         """Wait until the server has got that many receiver reports."""
         await until(lambda: self.server.stats.receiver_reports == count)
 
+    def described(self) -> int:
+        """Return how many DESCRIBE the server has answered."""
+        return self.server.stats.requests["DESCRIBE", 200]
+
     def packet(
         self, track: Track, at: float, *, size: int = 20, keyframe: bool = False, ssrc: int = 0
     ) -> Packet:

@@ -1,11 +1,13 @@
 """Whom a parent takes."""
 
 import pytest
+from msgspec.structs import replace
 
-from common.children import MAX_STANDBYS, Admit, Children, Refuse, SendAway
+from common.children import MAX_STANDBYS, Admit, Children, Refuse
 from common.fields import MAX_CANDIDATES, Candidate, ServeFrame
 from common.ids import NodeId, Stripe
 from common.messages import Attach
+from tests.support.attach_requests import attach, sent_to
 
 S0, S1 = Stripe(0), Stripe(1)
 A, B, C, D, E = (NodeId(name) for name in "abcde")
@@ -20,17 +22,8 @@ def request(
     orphan: bool = False,
     reachable: bool = True,
 ) -> Attach:
-    return Attach(
-        version=1,
-        channel="cam",
-        stripe=stripe,
-        node=node,
-        group_key="k",
-        serve=serve,
-        slots=slots,
-        addresses=(f"{node}:7855",) if reachable else (),
-        start=0,
-        orphan=orphan,
+    return replace(
+        attach(node, serve=serve, slots=slots, orphan=orphan, reachable=reachable), stripe=stripe
     )
 
 
@@ -48,10 +41,6 @@ def parent(*requests: Attach, slots: int = 2, spare: int = 1) -> Children:
     for one in requests:
         assert children.ask(one, ()) == Admit()
     return children
-
-
-def targets(*named: str) -> SendAway:
-    return SendAway(tuple(Candidate(n, (f"{n}:7855",), 0.0, available=True) for n in named))
 
 
 # --- rule 1: free slots
@@ -146,7 +135,7 @@ def test_nobody_is_sent_away_when_no_leaf_is_left() -> None:
 
 def test_a_second_newcomer_is_redirected_to_the_first() -> None:
     children = parent(request("a"), request("b"), interior("c"))
-    assert children.ask(interior("d"), ()) == targets("c")
+    assert children.ask(interior("d"), ()) == sent_to("c")
 
 
 def test_a_leaf_that_was_redirected_and_stayed_may_be_asked_again() -> None:
@@ -154,7 +143,7 @@ def test_a_leaf_that_was_redirected_and_stayed_may_be_asked_again() -> None:
     children.caught_up(A, S0)
     assert children.caught_up(C, S0) == A
     children.gone(B, S0)
-    assert children.ask(interior("d"), ()) == targets("c")
+    assert children.ask(interior("d"), ()) == sent_to("c")
     children.stayed(A, S0)
     children.stayed(E, S0)
     assert children.ask(interior("e"), ()) == Admit()
@@ -185,14 +174,14 @@ def test_above_a_hard_limit_the_leaf_goes_first() -> None:
 
 def test_above_a_hard_limit_nobody_comes_in_where_there_is_no_leaf() -> None:
     children = parent(interior("a"), interior("b"), spare=0)
-    assert children.ask(interior("c", orphan=True), ()) == targets("a", "b")
+    assert children.ask(interior("c", orphan=True), ()) == sent_to("a", "b")
     assert children.free(S0) == 0
 
 
 def test_a_limit_that_a_user_sets_or_lifts_holds_from_then_on() -> None:
     children = parent(interior("a"), interior("b"))
     children.limit(hard=True)
-    assert children.ask(request("c", orphan=True), ()) == targets("a", "b")
+    assert children.ask(request("c", orphan=True), ()) == sent_to("a", "b")
     children.limit(hard=False)
     assert children.ask(request("c", orphan=True), ()) == Admit()
 
@@ -204,7 +193,7 @@ def test_an_orphan_may_be_the_excess() -> None:
     children = parent(interior("a"), interior("b"))
     assert children.ask(request("c", orphan=True), ()) == Admit()
     assert children.free(S0) == -1
-    assert children.ask(request("d", orphan=True), ()) == targets("a", "b")
+    assert children.ask(request("d", orphan=True), ()) == sent_to("a", "b")
 
 
 def test_leaves_at_the_server_proxy_do_not_keep_a_tree_out() -> None:
@@ -238,7 +227,7 @@ def test_no_more_are_taken_than_there_are_to_spare(spare: int) -> None:
 def test_slots_that_were_taken_away_are_not_filled() -> None:
     children = parent(interior("a"), request("b"), slots=2)
     children.slots = 1
-    assert children.ask(interior("c", orphan=True), ()) == targets("a")
+    assert children.ask(interior("c", orphan=True), ()) == sent_to("a")
 
 
 # --- rule 4: redirects
@@ -246,7 +235,7 @@ def test_slots_that_were_taken_away_are_not_filled() -> None:
 
 def test_others_are_sent_to_the_children_that_serve_this_stripe() -> None:
     children = parent(interior("a"), request("b"), interior("c", stripe=1), slots=3)
-    assert children.ask(request("d"), ()) == targets("a")
+    assert children.ask(request("d"), ()) == sent_to("a")
 
 
 def test_others_are_refused_where_no_child_serves() -> None:
@@ -258,7 +247,7 @@ def test_a_redirect_names_no_more_targets_than_a_message_may() -> None:
     """With an eleventh the message would be refused, and the newcomer with it."""
     children = parent(*(interior(f"n{at}") for at in range(40)), slots=40)
     decision = children.ask(request("x"), ())
-    assert decision == targets(*(f"n{at}" for at in range(MAX_CANDIDATES)))
+    assert decision == sent_to(*(f"n{at}" for at in range(MAX_CANDIDATES)))
 
 
 def test_a_child_is_a_target_of_the_stripe_that_it_hangs_in() -> None:
@@ -285,11 +274,11 @@ def test_a_standby_that_resumes_may_be_one_too_many_but_not_above_a_hard_limit()
     children.hold(request("c"), ())
     assert children.resume(C, S0, ()) == Admit()
     children.hold(request("d"), ())
-    assert children.resume(D, S0, ()) == targets("a", "b")
+    assert children.resume(D, S0, ()) == sent_to("a", "b")
     limited = parent(*full, spare=0)
     limited.hold(request("c"), ())
-    assert limited.resume(C, S0, ()) == targets("a", "b")
-    assert limited.resume(C, S0, ()) == targets("a", "b"), "it stays a standby"
+    assert limited.resume(C, S0, ()) == sent_to("a", "b")
+    assert limited.resume(C, S0, ()) == sent_to("a", "b"), "it stays a standby"
 
 
 def test_nobody_stands_by_for_an_ancestor_or_a_child() -> None:
@@ -329,7 +318,7 @@ def test_a_child_that_serves_the_stripe_now_is_somebody_to_send_others_to() -> N
     children = parent(request("a"), slots=1, spare=0)
     assert isinstance(children.ask(request("b"), ()), Refuse)
     children.served(A, S0, ServeFrame(0, 2, ("a:7855",)))
-    assert children.ask(request("b"), ()) == targets("a")
+    assert children.ask(request("b"), ()) == sent_to("a")
     children.served(A, S0, ServeFrame(1, 2, ("a:7855",)))
     assert isinstance(children.ask(request("b"), ()), Refuse)
 
@@ -354,7 +343,7 @@ def test_the_slot_of_a_stalled_child_is_free_and_nobody_is_sent_to_it() -> None:
     children = parent(interior("a"), interior("b"), spare=0)
     assert children.stalled(A, S0, stalled=True) == []
     assert children.ask(request("c", orphan=True), ()) == Admit()
-    assert children.ask(request("d", orphan=True), ()) == targets("b")
+    assert children.ask(request("d", orphan=True), ()) == sent_to("b")
 
 
 def test_a_stalled_child_that_goes_on_has_its_slot_or_is_sent_elsewhere() -> None:
@@ -363,7 +352,7 @@ def test_a_stalled_child_that_goes_on_has_its_slot_or_is_sent_elsewhere() -> Non
     assert children.stalled(A, S0, stalled=False) == []
     children.stalled(A, S0, stalled=True)
     children.ask(request("c"), ())
-    assert children.stalled(A, S0, stalled=False) == list(targets("b").targets)
+    assert children.stalled(A, S0, stalled=False) == list(sent_to("b").targets)
     assert children.stalled(NodeId("x"), S0, stalled=True) == []
 
 
@@ -384,7 +373,7 @@ def test_a_stalled_leaf_has_no_slot_to_give_away() -> None:
 def test_who_leaves_sends_no_two_children_to_each_other() -> None:
     children = parent(request("a"), interior("b"), interior("c"), slots=3)
     above = Candidate("up", ("up:1",), 0.0, available=False)
-    b, c = targets("b", "c").targets
+    b, c = sent_to("b", "c").targets
     assert children.farewell(S0, [above]) == [
         (B, (above,)),
         (C, (above, b)),
@@ -397,4 +386,4 @@ def test_a_stalled_child_that_comes_back_on_another_link_needs_a_slot() -> None:
     children = parent(interior("a"), interior("b"), spare=0)
     children.stalled(A, S0, stalled=True)
     children.ask(request("c"), ())
-    assert children.ask(interior("a"), ()) == targets("b")
+    assert children.ask(interior("a"), ()) == sent_to("b")

@@ -1,12 +1,13 @@
 """Whom a parent takes, and whom it names, with the policies of `join: redirect`."""
 
 import pytest
+from msgspec.structs import replace
 
 from common.children import Admit, Children, Refuse, SendAway
-from common.fields import Candidate
 from common.ids import NodeId, Stripe
 from common.messages import Attach
 from common.policies import AddPolicy, KnockDown, RoundRobin, SmartBandwidth, SmartPlacement
+from tests.support.attach_requests import attach, sent_to
 
 S0 = Stripe(0)
 A, B, C, D = (NodeId(name) for name in "abcd")
@@ -21,24 +22,7 @@ def request(
     visited: tuple[str, ...] = (),
     rtt_us: int | None = None,
 ) -> Attach:
-    return Attach(
-        version=1,
-        channel="cam",
-        stripe=0,
-        node=node,
-        group_key="k",
-        serve=0,
-        slots=slots,
-        addresses=(f"{node}:7855",),
-        start=0,
-        orphan=orphan,
-        visited=visited,
-        rtt_us=rtt_us,
-    )
-
-
-def sent_to(*named: str) -> SendAway:
-    return SendAway(tuple(Candidate(n, (f"{n}:7855",), 0.0, available=True) for n in named))
+    return replace(attach(node, slots=slots, orphan=orphan), visited=visited, rtt_us=rtt_us)
 
 
 def parent(*requests: Attach, policy: AddPolicy, spare: int = 1) -> Children:

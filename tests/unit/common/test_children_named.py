@@ -1,8 +1,11 @@
 """A newcomer whose place the server proxy has named: that of a child with children of its own."""
 
+from msgspec.structs import replace
+
 from common.children import Admit, Children, SendAway
 from common.ids import NodeId, Stripe
 from common.messages import Attach
+from tests.support.attach_requests import attach
 
 S0 = Stripe(0)
 
@@ -10,19 +13,7 @@ S0 = Stripe(0)
 def request(
     node: str, *, displaces: str | None = None, slots: int = 2, orphan: bool = False
 ) -> Attach:
-    return Attach(
-        version=1,
-        channel="cam",
-        stripe=S0,
-        node=node,
-        group_key="k",
-        serve=0,
-        slots=slots,
-        addresses=(f"{node}:7855",),
-        start=0,
-        orphan=orphan,
-        displaces=displaces,
-    )
+    return replace(attach(node, slots=slots, orphan=orphan), displaces=displaces)
 
 
 def full(spare: int = 1) -> Children:
