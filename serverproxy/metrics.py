@@ -3,10 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from common.runtime.metrics import Family, Table, keyed, one, striped, striped_by
+from common.runtime.metrics import (
+    EACH,
+    KIND,
+    PARENT,
+    REASON,
+    STRIPED,
+    Family,
+    ParentFigures,
+    Table,
+    keyed,
+    one,
+    striped,
+)
 
 
-class ChannelFigures(Protocol):
+class ChannelFigures(ParentFigures, Protocol):
     """What a channel counts. Lists have one entry for each stripe."""
 
     @property
@@ -50,18 +62,6 @@ class ChannelFigures(Protocol):
         """RTP and RTCP bytes written to children."""
 
     @property
-    def overhead_bytes(self) -> Mapping[str, int]:
-        """Bytes written besides the stream, by kind."""
-
-    @property
-    def log_bytes(self) -> Sequence[int]:
-        """Bytes in the logs."""
-
-    @property
-    def log_seconds(self) -> Sequence[float]:
-        """Seconds of the stream in the logs."""
-
-    @property
     def nodes(self) -> int:
         """Nodes in the channel."""
 
@@ -78,10 +78,6 @@ class ChannelFigures(Protocol):
         """Depth of each tree."""
 
     @property
-    def children(self) -> Sequence[int]:
-        """Nodes that the server proxy feeds itself."""
-
-    @property
     def joins(self) -> Mapping[str, int]:
         """Joins by result."""
 
@@ -92,18 +88,6 @@ class ChannelFigures(Protocol):
     @property
     def happened(self) -> Mapping[str, int]:
         """What has happened, by kind."""
-
-    @property
-    def refused(self) -> Mapping[str, int]:
-        """Nodes that wanted to be children of the server proxy and were refused, by reason."""
-
-    @property
-    def skips(self) -> Sequence[int]:
-        """Times that a child which is too slow was skipped forward."""
-
-    @property
-    def detached(self) -> Mapping[str, Sequence[int]]:
-        """Children whose link was ended, by reason."""
 
     @property
     def players(self) -> int:
@@ -118,87 +102,67 @@ class ChannelFigures(Protocol):
         """Seconds from capture to delivery at the node that is farthest behind, as it reports."""
 
 
-_EACH, _STRIPED, _KIND = ("channel",), ("channel", "stripe"), ("channel", "kind")
-_REASON, _STRIPED_REASON = ("channel", "reason"), ("channel", "stripe", "reason")
-
 CHANNEL: Sequence[Family[ChannelFigures]] = (
     Family(
-        "gauge", "stripecast_source_up", "1 while the source plays", _EACH,
+        "gauge", "stripecast_source_up", "1 while the source plays", EACH,
         one(lambda c: c.source_up),
     ),
     Family(
         "counter", "stripecast_source_packets", "RTP and RTCP packets accepted from the source",
-        _EACH, one(lambda c: c.source_packets),
+        EACH, one(lambda c: c.source_packets),
     ),
     Family(
-        "counter", "stripecast_source_bytes", "Their bytes, as the source sent them", _EACH,
+        "counter", "stripecast_source_bytes", "Their bytes, as the source sent them", EACH,
         one(lambda c: c.source_bytes),
     ),
     Family(
         "counter", "stripecast_source_track_packets",
-        "The same packets by what they carry: video, audio, application, other, rtcp", _KIND,
+        "The same packets by what they carry: video, audio, application, other, rtcp", KIND,
         keyed(lambda c: c.source_packets_by_kind),
     ),
     Family(
         "counter", "stripecast_source_keyframes",
-        "Packets from which on a newcomer can show a picture", _EACH,
+        "Packets from which on a newcomer can show a picture", EACH,
         one(lambda c: c.source_keyframes),
     ),
     Family(
         "counter", "stripecast_source_lost_packets",
-        "Packets that the source numbered and that never came", _EACH,
+        "Packets that the source numbered and that never came", EACH,
         one(lambda c: c.source_lost),
     ),
     Family(
         "counter", "stripecast_source_faults",
         "Packets from the source that came amiss: reordered, late, duplicate, bad, foreign",
-        _REASON, keyed(lambda c: c.source_faults),
+        REASON, keyed(lambda c: c.source_faults),
     ),
     Family(
-        "counter", "stripecast_source_pulls", "Times that the source began to play", _EACH,
+        "counter", "stripecast_source_pulls", "Times that the source began to play", EACH,
         one(lambda c: c.source_pulls),
     ),
     Family(
         "counter", "stripecast_source_failures",
-        "Times that the source could not be had, or ended", _EACH,
+        "Times that the source could not be had, or ended", EACH,
         one(lambda c: c.source_failures),
     ),
     Family(
         "counter", "stripecast_sent_bytes",
-        "RTP and RTCP bytes in data frames written to children of the server proxy", _STRIPED,
+        "RTP and RTCP bytes in data frames written to children of the server proxy", STRIPED,
         striped(lambda c: c.sent_bytes),
     ),
     Family(
-        "counter", "stripecast_overhead_bytes",
-        "Bytes written besides the stream: header, heartbeat, control", _KIND,
-        keyed(lambda c: c.overhead_bytes),
+        "gauge", "stripecast_nodes", "Nodes in the channel", EACH, one(lambda c: c.nodes),
     ),
     Family(
-        "gauge", "stripecast_log_bytes", "Frames held for children that come back or are behind",
-        _STRIPED, striped(lambda c: c.log_bytes),
-    ),
-    Family(
-        "gauge", "stripecast_log_seconds", "Seconds of the stream that these frames are",
-        _STRIPED, striped(lambda c: c.log_seconds),
-    ),
-    Family(
-        "gauge", "stripecast_nodes", "Nodes in the channel", _EACH, one(lambda c: c.nodes),
-    ),
-    Family(
-        "gauge", "stripecast_nodes_away", "Those of them whose control link has ended", _EACH,
+        "gauge", "stripecast_nodes_away", "Those of them whose control link has ended", EACH,
         one(lambda c: c.nodes_away),
     ),
     Family(
-        "gauge", "stripecast_orphans", "Nodes that have no parent", _STRIPED,
+        "gauge", "stripecast_orphans", "Nodes that have no parent", STRIPED,
         striped(lambda c: c.orphans),
     ),
     Family(
-        "gauge", "stripecast_tree_depth", "Hops to the farthest node", _STRIPED,
+        "gauge", "stripecast_tree_depth", "Hops to the farthest node", STRIPED,
         striped(lambda c: c.depths),
-    ),
-    Family(
-        "gauge", "stripecast_children", "Nodes that this daemon feeds", _STRIPED,
-        striped(lambda c: c.children),
     ),
     Family(
         "counter", "stripecast_joins", "Nodes that wanted to join: ok, full",
@@ -206,42 +170,30 @@ CHANNEL: Sequence[Family[ChannelFigures]] = (
     ),
     Family(
         "counter", "stripecast_parents_lost",
-        "Parents that nodes have lost and replaced, as they report", _REASON,
+        "Parents that nodes have lost and replaced, as they report", REASON,
         keyed(lambda c: c.parents_lost),
     ),
     Family(
         "counter", "stripecast_events",
         "What has happened in the channel: joined, left, away, back, reached, refused, orphaned, "
-        "repaired, moved, source_up, source_down, asked", _KIND,
+        "repaired, moved, source_up, source_down, asked", KIND,
         keyed(lambda c: c.happened),
     ),
     Family(
-        "counter", "stripecast_refused_children", "Nodes that asked this daemon to feed them and "
-        "were refused", _REASON, keyed(lambda c: c.refused),
-    ),
-    Family(
-        "counter", "stripecast_skips", "Times that a child too slow for the log was skipped "
-        "forward", _STRIPED, striped(lambda c: c.skips),
-    ),
-    Family(
-        "counter", "stripecast_detached_children",
-        "Children whose link this daemon ended: too_slow, silent", _STRIPED_REASON,
-        striped_by(lambda c: c.detached),
-    ),
-    Family(
-        "gauge", "stripecast_reported_players", "Players at all nodes, as the nodes report", _EACH,
+        "gauge", "stripecast_reported_players", "Players at all nodes, as the nodes report", EACH,
         one(lambda c: c.players),
     ),
     Family(
         "gauge", "stripecast_reported_lost_packets",
-        "Packets given up by the nodes that are present, as they report", _EACH,
+        "Packets given up by the nodes that are present, as they report", EACH,
         one(lambda c: c.lost_by_nodes),
     ),
     Family(
         "gauge", "stripecast_reported_delay_seconds",
-        "From capture to delivery at the node that is farthest behind, as it reports", _EACH,
+        "From capture to delivery at the node that is farthest behind, as it reports", EACH,
         one(lambda c: c.most_delay),
     ),
+    *PARENT,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import operator
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import (
@@ -23,6 +23,7 @@ LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of the histogram of the event loop's lag, seconds; beyond the last is +Inf."""
 
 Of = TypeVar("Of")
+Of_contra = TypeVar("Of_contra", contravariant=True)
 Buckets: TypeAlias = tuple[list[tuple[str, float]], float]
 """A histogram as it is shown: the count up to each bound, and the sum of what was observed."""
 Labels: TypeAlias = tuple[str, ...]
@@ -87,7 +88,7 @@ def striped_by(read: Callable[[Of], Mapping[str, Sequence[float]]]) -> Callable[
 
 
 @dataclass(frozen=True, slots=True)
-class Family(Generic[Of]):
+class Family(Generic[Of_contra]):
     """A metric: its name, what it means, its labels, and how it is read."""
 
     kind: Literal["counter", "gauge", "histogram"]
@@ -95,11 +96,11 @@ class Family(Generic[Of]):
     """Without the `_total` of a counter."""
     meaning: str
     labels: Labels
-    read: Callable[[Of], Reading]
+    read: Callable[[Of_contra], Reading]
     merge: Callable[[float, float], float] = operator.add
     """What becomes of two values with the same labels: one channel name at two server proxies."""
 
-    def collect(self, things: Iterable[tuple[Labels, Of]]) -> Metric:
+    def collect(self, things: Iterable[tuple[Labels, Of_contra]]) -> Metric:
         """Read it from all things, each with the labels that go before those of the reading."""
         values: dict[Labels, Value] = {}
         for before, thing in things:
@@ -147,6 +148,81 @@ class Table(Collector, Generic[Of]):
         things = list(self._things())
         for family in self._families:
             yield family.collect(things)
+
+
+# --- what both daemons show of a channel, since both feed children
+
+EACH, STRIPED, KIND = ("channel",), ("channel", "stripe"), ("channel", "kind")
+REASON, STRIPED_REASON = ("channel", "reason"), ("channel", "stripe", "reason")
+
+
+class ParentFigures(Protocol):
+    """What a parent counts of one channel. Sequences have one entry for each stripe."""
+
+    @property
+    def overhead_bytes(self) -> Mapping[str, int]:
+        """Bytes written besides the stream, by kind."""
+
+    @property
+    def log_bytes(self) -> Sequence[int]:
+        """Bytes in the logs."""
+
+    @property
+    def log_seconds(self) -> Sequence[float]:
+        """Seconds of the stream in the logs."""
+
+    @property
+    def children(self) -> Sequence[int]:
+        """Nodes that it feeds."""
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Nodes that wanted to be its children and were refused, by reason."""
+
+    @property
+    def skips(self) -> Sequence[int]:
+        """Times that a child which is too slow was skipped forward."""
+
+    @property
+    def detached(self) -> Mapping[str, Sequence[int]]:
+        """Children whose link was ended, by reason."""
+
+
+PARENT: Sequence[Family[ParentFigures]] = (
+    Family(
+        "counter", "stripecast_overhead_bytes",
+        "Bytes written besides the stream: header, heartbeat, control", KIND,
+        keyed(lambda p: p.overhead_bytes),
+    ),
+    Family(
+        "gauge", "stripecast_log_bytes", "Frames held for children that come back or are behind",
+        STRIPED, striped(lambda p: p.log_bytes),
+    ),
+    Family(
+        "gauge", "stripecast_log_seconds", "Seconds of the stream that these frames are",
+        STRIPED, striped(lambda p: p.log_seconds), max,
+    ),
+    Family(
+        "gauge", "stripecast_children", "Nodes that this daemon feeds", STRIPED,
+        striped(lambda p: p.children),
+    ),
+    Family(
+        "counter", "stripecast_refused_children", "Nodes that asked this daemon to feed them and "
+        "were refused", REASON, keyed(lambda p: p.refused),
+    ),
+    Family(
+        "counter", "stripecast_skips", "Times that a child too slow for the log was skipped "
+        "forward", STRIPED, striped(lambda p: p.skips),
+    ),
+    Family(
+        "counter", "stripecast_detached_children",
+        "Children whose link this daemon ended: too_slow, silent", STRIPED_REASON,
+        striped_by(lambda p: p.detached),
+    ),
+)  # fmt: skip
+
+
+# --- what both daemons show of themselves
 
 
 class LoopLag:
