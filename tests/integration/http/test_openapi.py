@@ -1,6 +1,7 @@
 """The API is what its description says: requests made from the description, and from its breach."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -27,7 +28,9 @@ from serverproxy.net.status import status
 from serverproxy.net.web import DESCRIPTION, serve
 from tests.support.crowd import Crowd
 
-FILE = Path(__file__).parents[3] / "serverproxy" / "web" / "openapi.yaml"
+ROOT = Path(__file__).parents[3]
+API = ROOT / "docs" / "api.md"
+FILE = ROOT / "serverproxy" / "web" / "openapi.yaml"
 SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load(FILE.read_text()))
 ENDLESS = "GET /api/v1/events"
 EXAMPLES = 40
@@ -155,6 +158,25 @@ def test_the_description_is_served_and_names_every_route(
 
     pages = {route for route in asyncio.run(routes()) if "/web/" in route or route == "GET /"}
     assert asyncio.run(routes()) - pages - {f"GET {DESCRIPTION}"} == set(DESCRIBED)
+
+
+def test_every_refusal_of_the_document_is_described_for_every_action() -> None:
+    """405 and 503 are no answer to an action."""
+    (errors,) = re.findall(r"^\*\*Errors\*\*(.*)$", API.read_text(), re.MULTILINE)
+    paths = yaml.safe_load(FILE.read_text())["paths"]
+    described = [set(one["post"]["responses"]) for one in paths.values() if "post" in one]
+    assert len(described) == 4
+    assert all(
+        one == {"202", *re.findall(r"\b\d{3}\b", errors)} - {"405", "503"} for one in described
+    )
+
+
+@pytest.mark.parametrize("folder", ["common/runtime", "serverproxy/net"])
+def test_every_refusal_of_the_code_is_in_the_document(folder: str) -> None:
+    code = "".join(file.read_text() for file in (ROOT / folder).glob("*.py"))
+    raised = set(re.findall(r"ProblemError\(\s*(\d{3})", code))
+    assert raised
+    assert raised <= set(re.findall(r"\b\d{3}\b", API.read_text()))
 
 
 NODE = "/api/v1/channels/cam/nodes/n5-test"
