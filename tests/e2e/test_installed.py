@@ -94,6 +94,11 @@ def test_install_and_uninstall_below_destdir(built: Path, tmp_path: Path) -> Non
         bash = dest / "usr/local/share/bash-completion/completions" / command
         subprocess.run(["bash", "-n", bash], check=True)
         assert f"_shtab_{command} {command}" in bash.read_text()
+    share = dest / "usr/local/share/stripecast"
+    for name in ("prometheus", "grafana"):
+        assert _texts(share / name) == _texts(ROOT / "config" / name)
+    doc = dest / "usr/local/share/doc/stripecast"
+    assert {"serverproxy.yaml", "clientproxy.schema.json", "README.md"} < set(_texts(doc))
     etc = dest / "etc/stripecast"
     assert (etc / "clientproxy/default.yaml").read_text() == (
         ROOT / "config" / "clientproxy.yaml"
@@ -104,6 +109,8 @@ def test_install_and_uninstall_below_destdir(built: Path, tmp_path: Path) -> Non
     (units / "serverproxy.service.d").mkdir()
     (units / "serverproxy.service.d/mine.conf").write_text("[Service]\n")
     (dest / "opt/stripecast/left-from-before").touch()
+    for folder in (doc, share / "prometheus"):
+        (folder / "mine").write_text(KEPT)
     said = make("install", *into, "SYSTEMD_VERSION=254")
     assert said.count("is kept as it is") == 1
     assert f"{etc}/serverproxy.yaml is kept as it is" in said
@@ -121,9 +128,16 @@ def test_install_and_uninstall_below_destdir(built: Path, tmp_path: Path) -> Non
         "etc/stripecast/clientproxy/default.yaml",
         "etc/stripecast/clientproxy/mine.yaml",
         "usr/local/bin/clientproxy",
+        "usr/local/share/doc/stripecast/mine",
+        "usr/local/share/stripecast/prometheus/mine",
         "usr/local/lib/systemd/system/serverproxy.service.d/mine.conf",
     }
     assert (etc / "serverproxy.yaml").read_text() == KEPT
+    assert not (share / "grafana").exists()
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in folder.iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -204,6 +218,8 @@ def test_the_package_is_installed_runs_and_goes(deb: Path, root: OtherRoot, tmp_
     root.run(*dpkg, "--install", str(tmp_path / deb.name))
     assert root.run("dpkg", "--verify", "stripecast").stdout == ""
     root.run("systemd-analyze", "verify", "serverproxy.service", "clientproxy@default.service")
+    root.run("test", "-r", "/usr/share/stripecast/prometheus/stripecast.rules.yml")
+    root.run("test", "-r", "/usr/share/stripecast/grafana/stripecast.json")
 
     server = ServerProxy(tmp_path, {"cam": "testcard:"}, wrap=root.daemon)
     client = ClientProxy(tmp_path, server.overlay, wrap=root.daemon)
