@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemons import ClientProxy, ServerProxy
+from tests.support.documents import walked
 from tests.support.fleet import FULL
 from tests.support.installed import skip_unless_installed
 from tests.support.other_root import OtherRoot, boot
@@ -99,6 +100,7 @@ def test_install_and_uninstall_below_destdir(built: Path, tmp_path: Path) -> Non
         assert _texts(share / name) == _texts(ROOT / "config" / name)
     doc = dest / "usr/local/share/doc/stripecast"
     assert {"serverproxy.yaml", "clientproxy.schema.json", "README.md"} < set(_texts(doc))
+    assert "troubleshooting.md" in _texts(doc / "docs")
     etc = dest / "etc/stripecast"
     assert (etc / "clientproxy/default.yaml").read_text() == (
         ROOT / "config" / "clientproxy.yaml"
@@ -137,7 +139,7 @@ def test_install_and_uninstall_below_destdir(built: Path, tmp_path: Path) -> Non
 
 
 def _texts(folder: Path) -> dict[str, str]:
-    return {file.name: file.read_text() for file in folder.iterdir()}
+    return {file.name: file.read_text() for file in folder.iterdir() if file.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_the_package_is_installed_runs_and_goes(deb: Path, root: OtherRoot, tmp_
 def walk() -> str:
     """Return the script, with what docs/operations.md says put in."""
     text = OPERATIONS.read_text().partition("\n## systemd\n")[2]
-    first, second = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    first, second = walked()
     (ini,) = re.findall(r"^```ini\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (port,) = re.findall(r"^\| a port below 1024.*?\| (.*) \|$", text, re.MULTILINE)
     script = (DATA / "in_systemd.sh").read_text()
