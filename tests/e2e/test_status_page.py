@@ -1,5 +1,6 @@
 """The status pages in a real browser, on real daemons: rows Z36, Z44, Z45, S4, S36."""
 
+import signal
 import statistics
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.browser import Shown, chromium
-from tests.support.daemons import ServerProxy
+from tests.support.daemons import ClientProxy, ServerProxy
 from tests.support.fleet import CHANNEL, Fleet
 from tests.support.players import FfmpegRecorder
 from tests.support.processes import Process, wait_until
@@ -135,6 +136,49 @@ def _client_page(browser: Browser, fleet: Fleet) -> None:
     narrow.wait_text("h2", CHANNEL)
     assert narrow.fits()
     narrow.shoot("client-phone")
+
+
+def test_a_channel_that_changes_its_number_of_stripes_is_drawn_anew(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """A reload, while the page is open and a node is picked: the page follows without one."""
+    file = tmp_path / "serverproxy.yaml"
+
+    def write(stripes: int) -> None:
+        channel = f"{CHANNEL}: {{source: '{SOURCE}', stripes: {stripes}}}"
+        file.write_text(f"channels: {{{channel}}}\n")
+
+    write(2)
+    server = ServerProxy(tmp_path, {}, arguments=["--config", str(file)])
+    server.wait_ready()
+    clients = [ClientProxy(tmp_path, server.overlay, join=[CHANNEL]) for _ in range(3)]
+    for client in clients:
+        client.wait_ready()
+    shown = Shown(browser, f"http://{server.http}/")
+    shown.page.evaluate("window.notReloaded = true")
+
+    def is_drawn(stripes: int) -> bool:
+        found = server.api(f"channels/{CHANNEL}")["trees"]
+        assert isinstance(found, list)
+        trees = [tree["parents"] for tree in found if isinstance(tree, dict)]
+        drawn = shown.drawn()
+        return drawn == trees and [len(tree) for tree in drawn] == [len(clients)] * stripes
+
+    def asked(stripes: int) -> bool:
+        return shown.page.locator("#node dt", has_text="Stripe").count() == stripes
+
+    for stripes in (2, 1, 2):
+        write(stripes)
+        server.send(signal.SIGHUP)
+        wait_until(partial(is_drawn, stripes), 60, f"{stripes} trees are drawn")
+        shown.wait_text("#nodes", str(len(clients)))
+        assert shown.page.locator("#rows tr").count() == len(clients)
+        shown.page.locator("#rows button").first.click()
+        wait_until(partial(asked, stripes), 20, "the node says each stripe's parent")
+    assert shown.page.evaluate("window.notReloaded") is True
+    assert shown.faults == []
+    for daemon in (*clients, server):
+        daemon.stop()
 
 
 @pytest.fixture
