@@ -42,6 +42,19 @@ def check_action(request: web.Request, token: str | None) -> None:
     """Raise ProblemError unless who asks may tell this daemon what to do."""
     if request.content_type != "application/json":
         raise ProblemError(415, "Send a JSON object, as Content-Type: application/json.")
+    _check_who(request, token)
+
+
+def may_act(request: web.Request, token: str | None) -> bool:
+    """Whether who asks may tell this daemon what to do: a page shows its buttons then."""
+    try:
+        _check_who(request, token)
+    except ProblemError:
+        return False
+    return True
+
+
+def _check_who(request: web.Request, token: str | None) -> None:
     if not _same_origin(request.headers):
         raise ProblemError(403, "Another web page may not tell this daemon what to do.")
     given = request.headers.get("Authorization")

@@ -17,7 +17,7 @@ from common.ids import Address
 from common.runtime import connections
 from common.runtime.connections import Connections
 from common.runtime.eventstream import EventStream
-from common.runtime.gate import check_action, known_hosts
+from common.runtime.gate import check_action, known_hosts, may_act
 from common.runtime.problem import ProblemError, problems
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+OPERATOR = "/api/v1/operator"
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
@@ -110,7 +111,8 @@ class HttpServer:
         return 0 if self._events is None else self._events.listeners
 
     def serve_action(self, path: str, action: Action[Body]) -> None:
-        """Add something to do."""
+        """Add something to do, and with the first one `/api/v1/operator`: who may."""
+        self._gets[OPERATOR] = self._operator
 
         async def answer(request: web.Request) -> web.Response:
             check_action(request, self._token)
@@ -166,6 +168,9 @@ class HttpServer:
         for path, handler in self._posts.items():
             app.router.add_post(path, handler)
         return app
+
+    async def _operator(self, request: web.Request) -> web.Response:
+        return _json({"allowed": may_act(request, self._token), "token": self._token is not None})
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return _text(200, "alive")

@@ -2,6 +2,7 @@
 
 import { listen, make, shown } from "/web/live.js";
 import { Egress, Events, Table, showFigures, showHead, showNode } from "/web/panels.js";
+import { Operator } from "/web/operator.js";
 import { Tree } from "/web/tree.js";
 
 const byId = (id) => document.getElementById(id);
@@ -13,6 +14,7 @@ let trees = [];
 let egress = new Egress();
 const events = new Events();
 const table = new Table(pick);
+const operator = new Operator(byId("operator"));
 
 function wanted() {
   const text = location.hash.slice(1);
@@ -47,6 +49,7 @@ function take(snapshot) {
   }
   table.take(channel, picked);
   showNode(pointed ?? picked, channel);
+  operator.take(channel, picked);
   performance.measure("update", "took");
 }
 
@@ -89,6 +92,7 @@ function pick(id) {
   picked = id === picked ? null : id;
   choose();
   if (latest) table.take(latest, picked);
+  if (latest) operator.take(latest, picked);
 }
 
 function choose() {

@@ -84,9 +84,9 @@ class Desk:
     def words(self, text: str) -> str:
         """Return a command as it is typed by a reader who knows what is to be put in."""
         file = f"config/{_program(text)}.yaml"
-        for written, meant in {**self.put_in, "FILE": file, ".venv/bin/": ""}.items():
+        for written, meant in {**self.put_in, "FILE": file}.items():
             text = re.sub(rf"(?<![\w-]){re.escape(written)}(?![\w-])", meant, text)
-        return text
+        return text.replace(".venv/bin/", "")
 
     def say(self, text: str, before: str = "") -> str:
         """Run a command to its end, which has to be a good one; return what it prints."""
