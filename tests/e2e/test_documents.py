@@ -5,11 +5,13 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -88,10 +90,10 @@ class Desk:
             text = re.sub(rf"(?<![\w-]){re.escape(written)}(?![\w-])", meant, text)
         return text.replace(".venv/bin/", "")
 
-    def say(self, text: str, before: str = "") -> str:
+    def say(self, words: str, before: str = "") -> str:
         """Run a command to its end, which has to be a good one; return what it prints."""
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", f"{before}\n{self._typed(text)}"],
+            ["bash", "-euo", "pipefail", "-c", f"{before}\n{words}"],
             cwd=self.folder,
             env={**os.environ, **self.env},
             capture_output=True,
@@ -99,24 +101,27 @@ class Desk:
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, f"{text}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def start(self, text: str, *more: str, alone: bool = False) -> Daemon:
         """Start a daemon; `more` arguments go behind those of the document."""
-        argv = [*shlex.split(self._typed(text)), *more]
+        argv = [*shlex.split(self.typed(text)), *more]
         there = [*(ALONE if alone else []), "env", "-C", str(self.folder)]
         log = self.folder / f"{argv[0]}-{time.monotonic_ns()}.log"
         return Daemon(argv, log, wrap=lambda command: [*there, *command], env=self.env)
 
-    def next(self, *programs: str, verb: str = "") -> Iterator[str]:
-        """Give out what is left of these programs, until nothing is."""
-        while found := sorted(
-            one for one in self.left if _program(one) in programs and verb in ["", *one.split()]
-        ):
-            yield found[0]
+    def all(self, *programs: str, verb: str = "") -> list[str]:
+        """Return what is left of these programs, of those that come to the same only one."""
+        words = {
+            self.words(one): one
+            for one in sorted(self.left)
+            if _program(one) in programs and verb in ["", *one.split()]
+        }
+        return list(words.values())
 
-    def _typed(self, text: str) -> str:
+    def typed(self, text: str) -> str:
+        """Return a command as it is typed; it counts as tried, and so do those that come to it."""
         words = self.words(text)
         self.left = {one for one in self.left if self.words(one) != words}
         return words
@@ -134,22 +139,28 @@ def test_every_command_of_the_documents_does_what_it_says(tmp_path: Path) -> Non
     run_server, run_client, run_another = shown[:3]
     server, client = desk.start(run_server), desk.start(run_client)
     nodes = [desk.start(run_another, "--join", "cam") for _ in range(3)]
-    others = [desk.start(one, alone=True) for one in desk.next(*DAEMONS, verb="run")]
-    for text in desk.next(*DAEMONS, verb="check"):
-        assert desk.say(text).strip().endswith("no fault found"), text
+    others = [desk.start(one, alone=True) for one in desk.all(*DAEMONS, verb="run")]
     for daemon in (server, client, *nodes):
         daemon.wait_ready()
     desk.put_in["PID"] = str(server.pid)
-    for text in desk.next("ffprobe", "ss", "ls"):
-        assert desk.say(text), text
+    looks = [*desk.all("ffprobe", "ss", "ls"), *desk.all(*DAEMONS, verb="check")]
+    looks = [desk.typed(text) for text in looks]
+    with ThreadPoolExecutor() as pool:  # two of them look at the stream for seconds
+        for text, said in zip(looks, pool.map(desk.say, looks), strict=True):
+            assert "key_frame=1" in said or "-show_frames" not in text
+            assert said.strip().endswith("no fault found") or " check " not in text
     _api(desk, server)
-    for text in desk.next("curl"):
-        assert desk.say(text).endswith("200"), text
+    for text in desk.all("curl"):
+        assert desk.say(desk.typed(text)).endswith("200"), text
     assert desk.left == set()
     for daemon in others:
         daemon.wait_listening()
-    for daemon in (*others, *nodes, client, server):
+        daemon.send(signal.SIGTERM)
+    for daemon in (*nodes, client, server):
         daemon.stop()
+    for daemon in others:
+        assert daemon.wait(20) == 0
+        daemon.check_log()
 
 
 def _api(desk: Desk, server: Daemon) -> None:
@@ -159,7 +170,7 @@ def _api(desk: Desk, server: Daemon) -> None:
     desk.left.discard(assignment)
 
     def ask(text: str) -> tuple[int, dict[str, Json]]:
-        body, _, code = desk.say(text, before=assignment).rpartition("\n")
+        body, _, code = desk.say(desk.typed(text), before=assignment).rpartition("\n")
         found: dict[str, Json] = json.loads(body)
         return int(code), found
 
@@ -167,7 +178,7 @@ def _api(desk: Desk, server: Daemon) -> None:
     desk.put_in |= {"NAME": "cam", "ID": node, re.findall(r"nodes/([\w-]+)/move", block)[0]: node}
     for path in _table("GET"):
         if path.startswith("/api/v1/events"):
-            assert _first_event(f"http://{server.http}{desk.words(path)}") == b"event: snapshot\n"
+            assert _hears(f"http://{server.http}{desk.words(path)}", b"snapshot")
         else:
             assert ask(f"curl http://127.0.0.1:9854{path}")[0] == 200
     tried = set()
@@ -221,8 +232,8 @@ def _done(server: Daemon, node: str, text: str) -> bool:
     )
 
 
-def _first_event(url: str) -> bytes:
+def _hears(url: str, event: bytes) -> bool:
+    """Whether an event of that name comes."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=20) as answer:
-        found: bytes = answer.readline()
-        return found
+        return any(line == b"event: " + event + b"\n" for line in answer)

@@ -7,8 +7,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
-
 from tests.support.browser import Shown, chromium
 from tests.support.fleet import CHANNEL, Fleet
 from tests.support.players import FfmpegRecorder
@@ -17,10 +15,9 @@ from tests.support.sources import ROOT
 
 PICTURE = ROOT / "docs" / "pictures" / "status-page.png"
 NODES, PLAYERS = 10, 5
+WIDTH = 1100
 SECONDS = 12
 """Of stream before the picture is taken, so that what leaves the source is measured."""
-COLOURS = 64
-"""Enough for a page with few of them, and a third of the bytes."""
 
 
 def take(folder: Path) -> None:
@@ -31,23 +28,24 @@ def take(folder: Path) -> None:
             for one in fleet.clients[::2][:PLAYERS]
         ]
         fleet.settle()
-        shown = Shown(browser, f"http://{fleet.server.http}/", width=1100)
+        shown = Shown(browser, f"http://{fleet.server.http}/", width=WIDTH)
         shown.wait_text("#players", str(PLAYERS))
         wait_until(lambda: shown.drawn() == fleet.trees(), 30, "both trees are drawn")
         shown.page.wait_for_timeout(SECONDS * 1000)
         shown.page.locator("#rows button").nth(NODES - 1).click()
-        PICTURE.parent.mkdir(exist_ok=True)
-        end = shown.page.locator(".forest").bounding_box()
+        shown.page.evaluate("scrollTo(0, 0)")
+        shown.page.wait_for_timeout(1500)  # until the nodes have come to rest
+        end = shown.page.locator("#node").bounding_box()
         assert end is not None
-        clip = {"x": 0.0, "y": 0.0, "width": 1100.0, "height": end["y"] + end["height"] + 12}
-        shown.page.set_viewport_size({"width": 1100, "height": int(clip["height"])})
-        shown.page.wait_for_timeout(1500)
-        shown.page.screenshot(path=PICTURE)
+        height = end["y"] + end["height"] + 8
+        PICTURE.parent.mkdir(exist_ok=True)
+        shown.page.screenshot(
+            path=PICTURE,
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": WIDTH, "height": height},
+        )
         for player in players:
             player.terminate()
-    with Image.open(PICTURE) as picture:
-        small = picture.convert("RGB").quantize(COLOURS)
-    small.save(PICTURE, optimize=True)
 
 
 def main() -> None:
