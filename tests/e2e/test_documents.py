@@ -143,7 +143,7 @@ def test_every_command_of_the_documents_does_what_it_says(tmp_path: Path) -> Non
     for daemon in (server, client, *nodes):
         daemon.wait_ready()
     desk.put_in["PID"] = str(server.pid)
-    looks = [*desk.all("ffprobe", "ss", "ls"), *desk.all(*DAEMONS, verb="check")]
+    looks = [*desk.all("ffprobe", "ss", "ls"), *desk.all(*DAEMONS)]
     looks = [desk.typed(text) for text in looks]
     with ThreadPoolExecutor() as pool:  # two of them look at the stream for seconds
         for text, said in zip(looks, pool.map(desk.say, looks), strict=True):
