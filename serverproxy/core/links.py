@@ -174,8 +174,11 @@ class Links:
         """Drop where `member` is on its way to, and the move of the leaf that was to make room.
 
         Others who are on their way below it stay too, where a loop would come of it: links as
-        reported have none, but a mixture of them with ways that were to come may.
+        reported have none, but a mixture of them with ways that were to come may. And who was to
+        go under it where it would have been stays, if it has a parent.
         """
+        link = member.links[stripe]
+        moving = link.parent is not None and link.parent is not link.up
         self._cut(due := [member], member, stripe)
         for one in due:
             parent = one.links[stripe].parent
@@ -184,6 +187,9 @@ class Links:
             self.expect(one, stripe, parent)
             if parent is not None and parent.hard_limit and 0 < parent.slots < parent.load:
                 self._turn_away(parent)
+        for comer in list(link.down) if moving else ():
+            if comer.links[stripe].parent not in (None, member):
+                self.release(comer, stripe)
 
     def _turn_away(self, parent: Member) -> None:
         """Let nobody come to who has no slot: a leaf stays that was to make room."""

@@ -25,6 +25,7 @@ from common.messages import (
     Redirect,
     Report,
 )
+from serverproxy.core.asking import Asking
 from serverproxy.core.members import (
     Command,
     ControlLost,
@@ -49,8 +50,6 @@ SETTLE_EVERY = 1.0
 """Seconds between two looks at what the trees owe: excess, shared, repair slots."""
 SETTLE_SOON = 0.1
 """The same where a node has lost slots: its children are behind already."""
-MAX_ASKED = 5
-"""Times that a node is asked to make the same move."""
 
 
 class Membership(SentAway):
@@ -65,7 +64,7 @@ class Membership(SentAway):
         super().__init__(trees, stripes=stripes, grace=away_grace)
         self._settle_at: float | None = None
         self._rebuilt_at = float("-inf")
-        self._asked: dict[tuple[NodeId, Stripe], int] = {}
+        self._asking = Asking(trees, self._redirect)
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take an event; return what is to be done."""
@@ -200,7 +199,8 @@ class Membership(SentAway):
             case AttachedReport(parent=parent, lost=lost, reason=reason):
                 hung = self.hung_under(node, stripe, lost)
                 self.attached(node, stripe, NodeId(parent), self._now)
-                return self.lost(node, lost, reason, self._now, hung=hung)
+                commands = self.lost(node, lost, reason, self._now, hung=hung)
+                return commands + self._asking.arrived(node, stripe)
             case DetachedReport(parent=parent):
                 if self.trees.parent(node, stripe) == parent:
                     self.detached(node, stripe)
@@ -238,9 +238,10 @@ class Membership(SentAway):
 
     def root_child_taken(self, stripe: Stripe, child: NodeId) -> list[Command]:
         """Take the server proxy's own word that it feeds a node."""
-        if child in self.members:
-            self.attached(child, stripe, ROOT, self._now)
-        return []
+        if child not in self.members:
+            return []
+        self.attached(child, stripe, ROOT, self._now)
+        return self._asking.arrived(child, stripe)
 
     def _report(self, node: NodeId, report: Report) -> list[Command]:
         member = self.members[node]
@@ -274,20 +275,10 @@ class Membership(SentAway):
     def _settle(self) -> list[Command]:
         """Say what the trees owe; a move that does not happen is planned anew."""
         commands = self.standbys(self._now) if self.names_standbys else []
-        asked = {}
-        for remedy in self.trees.remedies():
-            match remedy:
-                case ServeNow(node):
-                    commands.append(self.serve(node))
-                case Move(node, source, placement):
-                    key = (node, remedy.stripe)
-                    asked[key] = self._asked.get(key, 0) + 1
-                    if asked[key] > MAX_ASKED:
-                        del asked[key]
-                        self.trees.release(*key)
-                        continue
-                    targets = self.candidates(remedy.stripe, placement).candidates
-                    redirect = Redirect(stripe=remedy.stripe, parent=source, targets=targets)
-                    commands.append(Send(node, redirect))
-        self._asked = asked
-        return commands
+        due = self.trees.remedies()
+        commands += [self.serve(one.node) for one in due if isinstance(one, ServeNow)]
+        return commands + self._asking.ask(one for one in due if isinstance(one, Move))
+
+    def _redirect(self, move: Move) -> Command:
+        targets = self.candidates(move.stripe, move.placement).candidates
+        return Send(move.node, Redirect(stripe=move.stripe, parent=move.source, targets=targets))

@@ -5,9 +5,10 @@ children, a Serve for a stripe that is short, moves towards a lower tree (`lower
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from common.ids import Stripe
-from serverproxy.core.graph import Graph
+from serverproxy.core.graph import Graph, depth_bound, height
 from serverproxy.core.lowering import Lowering
 from serverproxy.core.moves import Move, Mover, Remedy, ServeNow
 from serverproxy.core.placement import Planner
@@ -16,6 +17,10 @@ from serverproxy.core.shelves import Member
 
 TRIES = 8
 """How many nodes are looked at before no one is found whose children can be moved first."""
+TOO_DEEP = 2
+"""Levels below the bound to which no subtree is sent while another can go."""
+MOST_AWAITED = 64
+"""Of those for whom a node stands by, how many are looked at."""
 
 
 class Remedies(Mover):
@@ -82,12 +87,29 @@ class Remedies(Mover):
         return self._graph.free(member, stripe) < 0
 
     def _children(self, member: Member, stripe: Stripe) -> list[Member]:
-        """Return children that can be asked to leave, those without children first.
+        """Return children that can be asked to leave, those first with whom no tree gets too deep.
 
         Who is suspected is asked like anybody: rather its place comes free than a live one's.
         """
+        graph = self._graph
         here = [c for c in member.links[stripe].down if c.links[stripe].parent is member]
-        return sorted(here, key=lambda child: bool(child.links[stripe].down))
+        if self._is_awaited(member, stripe):
+            return [child for child in here if not child.links[stripe].down]
+        places = graph.shelves[stripe].free.levels()
+        most = depth_bound(len(graph.members)) + TOO_DEEP - (places[0] + 1 if places else 0)
+        tall = {child: height(child, stripe) > most for child in here}
+        return sorted(here, key=lambda child: (bool(child.links[stripe].down), tall[child]))
+
+    def _is_awaited(self, member: Member, stripe: Stripe) -> bool:
+        """Whether a subtree for which `member` stands by hangs nowhere.
+
+        It asks here, and is redirected to a child: with that one it would be carried downwards.
+        """
+        loose = self._graph.loose[stripe]
+        return any(
+            one in loose and one.links[stripe].down and not one.absent
+            for one in islice(member.links[stripe].backs, MOST_AWAITED)
+        )
 
     def _send_away(self, child: Member, stripe: Stripe, source: Member) -> list[Remedy]:
         query = Query(child, stripe, set())

@@ -41,6 +41,11 @@ class TreeView:
         link = self._find(node).links[stripe]
         return None if link.up is None or link.up is link.parent else link.up.id
 
+    def is_moving(self, node: NodeId, stripe: Stripe) -> bool:
+        """Whether a node (never ROOT) has a parent, and is on its way to another."""
+        link = self._graph.find(node).links[stripe]
+        return link.parent is not None and link.up is not link.parent
+
     def children(self, node: NodeId, stripe: Stripe) -> Sequence[NodeId]:
         """Return who has reported `node` (or ROOT) as its parent, the oldest first."""
         return tuple(child.id for child in self._graph.find(node).links[stripe].children)

@@ -19,6 +19,7 @@ from common.messages import (
     Report,
     Serve,
 )
+from serverproxy.core.asking import MAX_ASKED
 from serverproxy.core.members import (
     Command,
     ControlLost,
@@ -31,7 +32,7 @@ from serverproxy.core.members import (
     Send,
     Told,
 )
-from serverproxy.core.membership import ASK_AGAIN, MAX_ASKED, SETTLE_SOON, Membership
+from serverproxy.core.membership import ASK_AGAIN, SETTLE_SOON, Membership
 from serverproxy.core.tree import Trees
 from tests.support.overlay_model import STRIPES, Model
 
@@ -413,6 +414,29 @@ def test_a_move_that_the_trees_owe_is_asked_for_a_few_times_then_planned_anew() 
         asked += 1
         assert all(one.parent == ROOT and one.targets for one in redirects)
     assert asked == MAX_ASKED
+
+
+def test_who_waits_for_another_to_move_is_asked_at_its_report() -> None:
+    """n5 goes up from n3 to n1, and n2 under n5."""
+    overlay = Overlay()
+    first, second = (ROOT, "n1", "n1", "n3", "n3"), ("n2", ROOT, "n4", "n2", "n4")
+    names = [f"n{number}" for number in range(1, 6)]
+    for name in names:
+        overlay.join(name)
+    for name, *parents in zip(names, first, second, strict=True):
+        for stripe, parent in zip(STRIPES, parents, strict=True):
+            overlay.attach(name, parent, stripe)
+    for name, target in (("n5", "n1"), ("n2", "n5")):
+        others = [node for node in (ROOT, *overlay.trees.nodes()) if node != target]
+        assert overlay.trees.place(NodeId(name), S0, avoid=others) is not None
+    assert redirected(overlay.expire(overlay.core.next_deadline() or 0.0)) == ["n5"]
+    arrived = AttachedReport(stripe=S0, parent="n1", first=0, lost="n3")
+    assert redirected(overlay.told("n5", arrived)) == ["n2"]
+
+
+def redirected(commands: Sequence[Command]) -> list[str]:
+    sent = [one for one in commands if isinstance(one, Send)]
+    return [one.node for one in sent if isinstance(one.message, Redirect)]
 
 
 class Overlays(RuleBasedStateMachine):
