@@ -29,8 +29,10 @@ SILENT_AFTER = 10.0
 BURST_BYTES = 256 << 10
 """What a newcomer may get at once before its catching up is paced."""
 CATCH_UP_RATE = 3
-"""A child catches up at most so many times as fast as its stripe flows."""
+"""A child catches up at most so many times as fast as its stripe flows, if it is the only one: what
+is beyond the flow of its stripe a parent gives once, in equal parts."""
 LEAST_SHARE_BYTES = 64 << 10
+"""What all who catch up get at a time, at least."""
 LIVE_BYTES = 1 << 20
 """The most that is written to a child at once."""
 SKIP_WINDOW = 60.0
@@ -154,11 +156,17 @@ class ChildFeed:
         elif self._budget > 0:
             self._budget -= self._write(self._budget)
 
-    def catch_up(self, seconds: float) -> None:
-        """Give a child that is behind its share of `seconds`."""
-        if not self.live and not self.standby:
-            share = int(CATCH_UP_RATE * self._log.rate_bytes * seconds)
-            self._budget = max(LEAST_SHARE_BYTES, share)
+    @property
+    def behind(self) -> bool:
+        """It is fed, and has not caught up yet."""
+        return not self.live and not self.standby
+
+    def catch_up(self, seconds: float, part: float = 1.0) -> None:
+        """Give a child that is behind what flows in `seconds`, and its part of what is beyond."""
+        if self.behind:
+            flow = self._log.rate_bytes * seconds
+            share = flow * (1 + (CATCH_UP_RATE - 1) * part)
+            self._budget = int(max(LEAST_SHARE_BYTES * part, share))
             self.feed()
 
     def send(self, kind: FrameType, body: Part | Path) -> None:

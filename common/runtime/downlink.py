@@ -22,9 +22,9 @@ from common.stripelog import StripeLog
 
 log = logging.getLogger(__name__)
 
-BUSY_SHARE = 0.5
-"""Of its usual pace a child catches up at while another cannot take what is live: still faster than
-the stripe flows, so that no slow child holds up the rest."""
+BUSY_PART = 0.25
+"""Of what children get beyond the flow of their stripes, to catch up, while another cannot take
+what is live: still faster than the stripe flows, so that no slow child holds up the rest."""
 
 
 MAX_DISMISSED = 64
@@ -192,10 +192,12 @@ class Downlink(Idle):
         now = self._loop.time()
         # Catching up yields while a child that has caught up cannot be given what is live.
         busy = any(feed.live and feed.link.paused for feed in self._by_link.values())
+        behind = sum(feed.behind and not feed.link.paused for feed in self._by_link.values())
+        part = (BUSY_PART if busy else 1.0) / max(1, behind)
         for feed in list(self._by_link.values()):
             if not feed.standby and seconds < HELD_UP:
                 self._look_after(feed, now)
-            feed.catch_up(seconds * BUSY_SHARE if busy else seconds)
+            feed.catch_up(seconds, part)
             feed.beat()
             if feed.redirected_at is not None and now - feed.redirected_at > self._grace:
                 feed.redirected_at = None

@@ -183,6 +183,23 @@ def test_catching_up_yields_to_a_child_that_waits_for_what_is_live(
     assert caught_up == pytest.approx(times * 1000 * FRAME, rel=0.05)
 
 
+@pytest.mark.parametrize("children", [1, 2, 4])
+def test_many_catch_up_at_the_cost_of_two_stripe_rates_in_all(children: int) -> None:
+    """Each gets what flows, and its part of those; who takes nothing has no part."""
+    parent = Parent(slots=9)
+    fill(parent.log, 1, 6000, every=0.001, size=FRAME)
+    links = [parent.asked(NodeId(f"n{number}")) for number in range(children)]
+    stuck = parent.asked(C)
+    stuck.paused = True
+    for link in links:
+        link.taken()
+    for _ in range(20):
+        parent.downlink.tick(0.05)
+    for link in links:
+        rate = (1 + 2 / children) * 1000
+        assert len(numbers(link)) == pytest.approx(rate, rel=0.05)
+
+
 def test_the_slot_of_a_child_that_says_nothing_is_free_and_the_loss_is_told_once(
     clock: Clock,
 ) -> None:
