@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Dialog
 
 from tests.support.browser import Shown, chromium
 from tests.support.daemons import ClientProxy, ServerProxy
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.e2e
 
 TEN = 10
 SOURCE = "testcard:?size=320x180&rate=15"
+TOKEN = "open-sesame-1234"
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -179,6 +180,52 @@ def test_a_channel_that_changes_its_number_of_stripes_is_drawn_anew(
     assert shown.faults == []
     for daemon in (*clients, server):
         daemon.stop()
+
+
+def test_an_operator_has_buttons_that_ask_before_they_act(browser: Browser, tmp_path: Path) -> None:
+    """Whoever may not act has none; with the token of the daemon they appear."""
+    file = tmp_path / "serverproxy.yaml"
+    file.write_text(f"http_token: {TOKEN}\nchannels: {{{CHANNEL}: {{source: '{SOURCE}'}}}}\n")
+    server = ServerProxy(tmp_path, {}, arguments=["--config", str(file)])
+    server.wait_ready()
+    client = ClientProxy(tmp_path, server.overlay, join=[CHANNEL])
+    client.wait_ready()
+    shown = Shown(browser, f"http://{server.http}/")
+    buttons = shown.page.locator("#operator button")
+    shown.page.locator("#rows button").click()
+    drain = buttons.filter(has_text="Drain")
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept() if len(asked) > 1 else dialog.dismiss()
+
+    shown.page.on("dialog", answer)
+    drain.click()
+    assert "Nobody loses a packet" in asked[0]
+    assert shown.page.locator("#operator .state").is_hidden()
+    drain.click()
+    shown.page.wait_for_selector("#operator .state.good")
+    shown.page.wait_for_selector("#events >> text=The operator: drain")
+    shown.page.wait_for_selector("#operator button >> text=have children")
+    assert buttons.count() == 5
+    assert shown.faults == []
+
+    far = Shown(browser, f"http://{server.http}/", headers={"X-Forwarded-For": "192.0.2.7"})
+    far.wait_text("#operator h3", "Operator")
+    token = far.page.locator("#operator input")
+    for word, count in (("not-the-token-of-it", 0), (TOKEN, 1)):
+        token.fill(word)
+        with far.page.expect_response("**/api/v1/operator"):
+            token.blur()
+        wait_until(partial(_has_buttons, far, count), 20, f"{count} buttons")
+    assert far.faults == []
+    client.stop()
+    server.stop()
+
+
+def _has_buttons(shown: Shown, count: int) -> bool:
+    return shown.page.locator("#operator button").count() == count
 
 
 @pytest.fixture

@@ -40,10 +40,13 @@ class Shown:
         *,
         width: int = 1280,
         scheme: Literal["light", "dark"] = "light",
+        headers: dict[str, str] | None = None,
     ) -> None:
         self.faults: list[str] = []
         self.page: Page = browser.new_page(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            extra_http_headers=headers,
         )
         self.page.set_default_timeout(60_000)
         self.page.on("console", lambda said: self._said(said.type, said.text))

@@ -82,6 +82,6 @@ def test_a_configuration_that_is_shown_has_no_fault(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_is_in_a_language_that_some_test_reads(page: Path) -> None:
-    """`sh`, `console` and `yaml` here, `ini` with systemd, `json` and `hex` as wire format."""
+    """`sh`, `console`, `yaml` here, `ini` with systemd, `json`, `hex` on the wire; `text`: none."""
     opened = re.findall(r"^```(\S*).*\n", page.read_text(), re.MULTILINE)[::2]
-    assert set(opened) <= {"", "sh", "console", "yaml", "ini", "json", "hex"}
+    assert set(opened) <= {"", "text", "sh", "console", "yaml", "ini", "json", "hex"}

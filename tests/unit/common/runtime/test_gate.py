@@ -169,3 +169,24 @@ async def test_actions_are_asked_for_with_post_only(bell: Bell) -> None:
         status, problem = await ask(bell, method=method)
         assert (status, bell.rung) == (405, 0)
         assert problem["detail"] == f"{PRESS} does not take {method}."
+
+
+@pytest.mark.parametrize("bell", [TOKEN, None], indirect=True)
+async def test_a_page_is_told_whether_it_may_act(
+    bell: Bell, request: pytest.FixtureRequest
+) -> None:
+    """As it asks: with the headers that an action would have."""
+    has_token = request.node.callspec.params["bell"] is not None
+
+    async def told(**headers: str) -> object:
+        status, found = await ask(bell, "/api/v1/operator", "GET", Content_Type="", **headers)
+        assert status == 200
+        assert found["token"] is has_token
+        return found["allowed"]
+
+    assert await told() is True
+    assert await told(X_Forwarded_For="192.0.2.7") is False
+    assert await told(Origin="http://evil.example") is False
+    assert await told(Authorization="Bearer nothing-of-it") is False
+    told_with = await told(X_Forwarded_For="192.0.2.7", Authorization=f"Bearer {TOKEN}")
+    assert told_with is has_token
