@@ -71,6 +71,7 @@ class Desk:
         self.folder = folder
         self.left = {one.text for one in all_commands() if place(one) == HERE}
         (folder / "config").symlink_to(ROOT / "config")
+        (folder / "server.yaml").symlink_to(ROOT / "config" / "serverproxy.yaml")
         (folder / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')
         (text,) = blocks(ROOT / "docs" / "players.md", "yaml")
         (folder / "clientproxy.yaml").write_text(text)
@@ -88,7 +89,7 @@ class Desk:
         file = f"config/{_program(text)}.yaml"
         for written, meant in {**self.put_in, "FILE": file}.items():
             text = re.sub(rf"(?<![\w-]){re.escape(written)}(?![\w-])", meant, text)
-        return text.replace(".venv/bin/", "")
+        return text.replace(".venv/bin/", "").replace("/var/log/stripecast/", "")
 
     def say(self, words: str, before: str = "") -> str:
         """Run a command to its end, which has to be a good one; return what it prints."""

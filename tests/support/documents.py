@@ -152,6 +152,10 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
         PROMETHEUS,
         'promtool("test", "rules", str(RULE_TESTS))',
     ),
+    "wireshark node.pcap": (
+        "tests/integration/overlay/test_capture.py",
+        "test_wireshark_decodes_it",
+    ),
     "systemctl reload serverproxy": (BOOTED, "systemctl reload serverproxy"),
     "systemctl start": (BOOTED, "systemctl start serverproxy"),
     "systemctl restart": (BOOTED, "systemctl restart clientproxy@one"),
