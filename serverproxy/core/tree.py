@@ -107,14 +107,14 @@ class Trees(Standbys):
     def remove(self, node: NodeId) -> list[tuple[NodeId, Stripe]]:
         """Forget a node; return its children, the roots of detached subtrees now.
 
-        The tallest subtree comes first: place them in this order.
+        Each asks for a place by itself, in whatever order.
         """
         graph, member = self._graph, self._find(node)
-        orphans: list[tuple[int, NodeId, Stripe]] = []
+        orphans = list[tuple[NodeId, Stripe]]()
         for stripe in graph.stripes:
             link = member.links[stripe]
             for child in list(link.children):
-                orphans.append((self._height(child, stripe), child.id, stripe))
+                orphans.append((child.id, stripe))
                 graph.hang(child, stripe, None)
             for comer in list(link.down):
                 graph.release(comer, stripe)
@@ -124,8 +124,7 @@ class Trees(Standbys):
         graph.flush()
         graph.clear(member)
         graph.flush()
-        orphans.sort(key=lambda orphan: -orphan[0])
-        return [(child, stripe) for _, child, stripe in orphans]
+        return orphans
 
     def absent(self, node: NodeId, *, absent: bool) -> None:
         """Note that a node cannot be told anything for now, or can again; its links may live.

@@ -106,7 +106,7 @@ def too_deep(trees: Trees) -> int:
 
 
 def come_or_go(trees: Trees, chance: Random, born: int, nodes: int, slots: int) -> None:
-    """Let a random node die, its orphans placed as they come, or a new one join."""
+    """Let a random node die, its orphans placed in any order, or a new one join."""
     if len(trees) < nodes and chance.random() < 0.5:
         trees.add(node := NodeId(f"m{born}"), slots=slots, hard_limit=False)
         placed = trees.join(node)
@@ -114,7 +114,9 @@ def come_or_go(trees: Trees, chance: Random, born: int, nodes: int, slots: int) 
         for stripe, placement in placed.items():
             trees.attach(node, stripe, placement.candidates[0].parent)
         return
-    for orphan, stripe in trees.remove(chance.choice(trees.nodes())):
+    orphans = trees.remove(chance.choice(trees.nodes()))
+    chance.shuffle(orphans)
+    for orphan, stripe in orphans:
         found = trees.place(orphan, stripe)
         assert found is not None
         trees.attach(orphan, stripe, found.candidates[0].parent)
