@@ -28,7 +28,9 @@ NodeName: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._-]+\Z")
 ]
 """Needs no escapes in JSON: 1,000 of them fit a message."""
-Sentence: TypeAlias = Annotated[str, Meta(max_length=1000)]
+MAX_SENTENCE = 1000
+"""Characters of a sentence for people."""
+Sentence: TypeAlias = Annotated[str, Meta(max_length=MAX_SENTENCE)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=-1e13, le=1e13)]
 """Wide enough for the difference of any two times, so that no figure of a Report is refused."""
 Pause: TypeAlias = Annotated[float, Meta(ge=0, le=3600)]

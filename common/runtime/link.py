@@ -15,6 +15,7 @@ from typing import Protocol
 
 from common.codec import MessageReader, encode_message
 from common.errors import PeerError
+from common.fields import MAX_SENTENCE
 from common.frame import FrameReader, Received
 from common.ids import Address
 from common.messages import Message, Refused
@@ -160,7 +161,9 @@ class Link(asyncio.Protocol):
             return
         log.info("link with %s refused: %s (%s)", self.peer, sentence, reason)
         if self._reader is None:
-            self.send(Refused(reason=reason, sentence=sentence[:1000], retry_after=retry_after))
+            self.send(
+                Refused(reason=reason, sentence=sentence[:MAX_SENTENCE], retry_after=retry_after)
+            )
         self.close(reason)
 
     def close(self, reason: str = "closed") -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from common.codec import decode_first
 from common.errors import BadMessageError
 from common.messages import Attach, Join, Probe, Rejoin
+from common.refusals import unknown_channel
 from common.runtime.link import Idle, Link
 from serverproxy.net.channel import Channel
 
@@ -32,6 +33,5 @@ class FirstMessage(Idle):
     def _find(self, link: Link, name: str) -> Channel | None:
         channel = self._channels.get(name)
         if channel is None:
-            known = ", ".join(sorted(self._channels)) or "none"
-            link.refuse("unknown_channel", f"there is no channel {name!r}; there are: {known}")
+            link.refuse("unknown_channel", unknown_channel(name, self._channels))
         return channel
