@@ -1,9 +1,11 @@
-"""Command line of the client proxy: `clientproxy run`, `check`, `status`, `completion`."""
+"""Command line of the client proxy: `clientproxy run`, `check`, `status`, `doctor` and more."""
 
+import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from clientproxy.config import HTTP_PORT, check, load
+from clientproxy.config import HTTP_PORT, ClientConfig, check, load
 from common.errors import ConfigError
 from common.runtime import cli, log
 from common.runtime.daemon import end_quietly, run_daemon
@@ -14,6 +16,8 @@ examples:
         then open rtsp://localhost:8554/cam in any player
   clientproxy check /etc/stripecast/clientproxy.yaml
         every fault of a file at once
+  clientproxy doctor server.example
+        what lies between this machine and the picture
 """
 
 EXAMPLES_OF_RUN = """\
@@ -27,6 +31,28 @@ examples:
   clientproxy run server.example --listen :0 --rtsp 127.0.0.1:0 --http 127.0.0.1:0
         one more on the same machine; its first log lines say which ports it took
 """
+
+EXAMPLES_OF_DOCTOR = """\
+examples:
+  clientproxy doctor server.example
+        looks at the server proxy's first channel
+  clientproxy doctor server.example:7854 cam --json
+        one channel; findings and figures for a program
+  clientproxy doctor server.example --config /etc/stripecast/clientproxy/hall.yaml
+        with the ports and addresses of that configuration
+"""
+
+MORE_OF_DOCTOR = """\
+Can the server proxy be reached, and can it and other nodes reach this machine? Clock, round trip,
+a few seconds of the stream, ports that clash; each with what it means and what to do. It joins for
+a few seconds as a node that takes no children, fed by whoever has a slot, as every node is.
+It takes 6 to 20 seconds. Ctrl-C ends it."""
+
+EXIT_CODES_OF_DOCTOR = (
+    "exit codes: 0 fine (perhaps with warnings), 1 a problem, or broken off, 2 bad arguments"
+)
+SHORTEST, LONGEST = 0.5, 10.0
+"""Seconds for which the doctor may look at the stream."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return status(args)
         config = load(args)
+        if args.command == "doctor":
+            return _doctor(args, config)
     except ConfigError as error:
         return cli.refuse(error)
     log.configure(config.log_level, config.log_format)
@@ -52,6 +80,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from clientproxy.app import run
 
     return run_daemon(lambda stop: run(config, stop))
+
+
+def _doctor(args: argparse.Namespace, config: ClientConfig) -> int:
+    """Do `doctor`; return the exit code."""
+    log.configure("error", "text")
+
+    from clientproxy.commands.doctor import run
+
+    return run(config, args.channel, seconds=args.seconds, as_json=args.json)
 
 
 def _parser() -> cli.Parser:
@@ -64,11 +101,7 @@ def _parser() -> cli.Parser:
     run.add_argument(
         "server", metavar="SERVER[:PORT]", nargs="?", help="server proxy; else the player names it"
     )
-    run.add_argument("--listen", metavar="HOST:PORT", help="overlay port for other nodes [:7855]")
-    run.add_argument("--rtsp", metavar="HOST:PORT", help="where players come to [127.0.0.1:8554]")
-    run.add_argument(
-        "--http", metavar="HOST:PORT", help="status page, metrics and API [127.0.0.1:9855]"
-    )
+    _add_ports(run)
     run.add_argument(
         "--max-children",
         metavar="N",
@@ -82,8 +115,61 @@ def _parser() -> cli.Parser:
     )
     cli.add_check(parser, commands)
     cli.add_status(parser, commands, HTTP_PORT)
+    _add_doctor(parser, commands)
     cli.add_completion(parser, commands)
     return parser
+
+
+def _add_ports(command: cli.Parser) -> None:
+    command.add_argument(
+        "--listen", metavar="HOST:PORT", help="overlay port for other nodes [:7855]"
+    )
+    command.add_argument(
+        "--rtsp", metavar="HOST:PORT", help="where players come to [127.0.0.1:8554]"
+    )
+    command.add_argument(
+        "--http", metavar="HOST:PORT", help="status page, metrics and API [127.0.0.1:9855]"
+    )
+
+
+def _add_doctor(parser: cli.Parser, commands: "cli.Commands[cli.Parser]") -> None:
+    doctor = cli.add_command(
+        parser,
+        commands,
+        "doctor",
+        what="find out what lies between this machine and the picture",
+        more=MORE_OF_DOCTOR,
+        examples=f"{EXAMPLES_OF_DOCTOR}\n{EXIT_CODES_OF_DOCTOR}",
+    )
+    doctor.add_argument("server", metavar="SERVER[:PORT]", help="server proxy")
+    doctor.add_argument(
+        "channel", metavar="CHANNEL", nargs="?", help="channel to look at [the first]"
+    )
+    config = doctor.add_argument("--config", metavar="FILE", type=Path, help="YAML file")
+    doctor.files.append(config)
+    _add_ports(doctor)
+    doctor.add_argument(
+        "--seconds",
+        metavar="SECONDS",
+        type=_seconds,
+        default=5.0,
+        help=f"how long to look at the stream, {SHORTEST:g} to {LONGEST:g} [5]",
+    )
+    doctor.add_argument("--json", action="store_true", help="findings and all figures as JSON")
+    # What `load` asks for besides.
+    doctor.set_defaults(max_children=None, join=None, log_level=None, log_format=None, pcap=None)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not SHORTEST <= value <= LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of seconds: write {SHORTEST:g} to {LONGEST:g}"
+        )
+    return value
 
 
 if __name__ == "__main__":

@@ -22,6 +22,11 @@ class GroupClock:
         """At least one exchange was taken."""
         return bool(self._samples)
 
+    @property
+    def uncertainty_us(self) -> int:
+        """By how much the offset may be wrong: half a round trip."""
+        return min(self._samples)[0] // 2 if self._samples else 0
+
     def exchange(self, sent_us: int, received_us: int, replied_us: int, now_us: int) -> None:
         """Take one exchange: sent and back by the local clock, received and replied by the group's.
 

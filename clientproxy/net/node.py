@@ -175,6 +175,11 @@ class Node:
         return None if self._error is None else self._error.why
 
     @property
+    def full(self) -> bool:
+        """The server proxy has said that no slot is free."""
+        return self._error is not None and self._error.status == FULL
+
+    @property
     def control_bytes(self) -> int:
         """Bytes of control messages sent."""
         return self._control.control_bytes

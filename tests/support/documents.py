@@ -130,6 +130,7 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "make": ("tests/unit/test_house.py", '["make"]'),
     "make demo": ("tests/e2e/test_demo.py", "make --directory '{ROOT}' demo"),
     "make demo SOURCE=rtsp://camera/live": ("tests/e2e/test_demo.py", "DEMO_SOURCE"),
+    "clientproxy doctor SERVER CHANNEL": ("tests/e2e/test_doctor.py", '"clientproxy", "doctor"'),
     "make docs": ("tests/unit/scripts/test_configuration.py", "files()[path]"),
     "make install": (INSTALLED, 'make("install", *into'),
     "sudo make install": (INSTALLED, '"make", "-C", str(ROOT), "install"'),

@@ -69,6 +69,12 @@ class Hosts:
                 shape = ["root", "tbf", "rate", f"{rate}bit", "burst", "16k", "latency", "400ms"]
                 _run("tc", *device[:-1], "qdisc", "replace", "dev", device[-1], *shape)
 
+    def block(self, host: int, port: int) -> None:
+        """Let no connection to a TCP port of a host in: its firewall drops them silently."""
+        rule = f"type filter hook input priority 0; tcp dport {port} drop;"
+        text = f"table inet firewall{port} {{\nchain input {{\n{rule}\n}}\n}}\n"
+        _run(*_inside(self.namespace(host)), "nft", "-f", "-", text=text)
+
     def __enter__(self) -> Self:
         try:
             self._keeper.expect("^READY$", 60)

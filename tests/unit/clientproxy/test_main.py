@@ -63,7 +63,7 @@ def test_version(clientproxy: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "a command is missing: write run, check, status or completion"),
+        ([], "a command is missing: write run, check, status, doctor or completion"),
         (["run", "a", "b"], "clientproxy run: 'b' is one argument too many: leave it out"),
         (["run", "--max-childern", "2"], "not a flag: did you mean --max-children? (see"),
         (["run", "host:x"], "SERVER: 'host:x' has no port"),
@@ -82,6 +82,9 @@ def test_version(clientproxy: Run) -> None:
         ),
         (["run", "host", "--rtsp", "8554"], "--rtsp: '8554' has no port"),
         (["check", "none.yaml"], "none.yaml: cannot be read: No such file"),
+        (["doctor"], "SERVER[:PORT] is missing: write it behind `clientproxy doctor`"),
+        (["doctor", "host", "--seconds", "60"], "'60' is not a number of seconds: write 0.5 to 10"),
+        (["doctor", "host:x"], "SERVER: 'host:x' has no port"),
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_code_2(

@@ -12,7 +12,7 @@ def exchange(clock: GroupClock, now: int, there: int, back: int, offset: int) ->
 def test_nothing_is_known_before_the_first_exchange() -> None:
     clock = GroupClock()
     assert not clock.synchronized
-    assert clock.offset_us == 0
+    assert (clock.offset_us, clock.uncertainty_us) == (0, 0)
 
 
 def test_a_symmetric_way_gives_the_offset_exactly() -> None:
@@ -26,6 +26,7 @@ def test_an_asymmetric_way_is_wrong_by_half_the_difference_at_most() -> None:
     clock = GroupClock()
     exchange(clock, 1000, 900, 100, 5_000_000)
     assert clock.offset_us == 5_000_000 + 400
+    assert clock.uncertainty_us == 500
 
 
 def test_the_exchange_with_the_least_round_trip_is_trusted() -> None:

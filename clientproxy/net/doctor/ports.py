@@ -1,0 +1,91 @@
+"""Looks whether the ports of `clientproxy run` are free here, and if not, who has them."""
+
+import asyncio
+import errno
+import os
+
+import msgspec
+
+from clientproxy.config import ClientConfig
+from clientproxy.core.diagnosis.measured import Key, Port, Running, State
+from clientproxy.net.doctor.waiting import in_thread
+from common.ids import Address
+from common.runtime.addresses import ALL_ADDRESSES
+from common.runtime.ask import Api, AskError
+
+ASK_WITHIN = 1.0
+KEYS: tuple[Key, ...] = ("listen", "rtsp", "http")
+
+
+class _Channel(msgspec.Struct):
+    """What is read of one channel of a client proxy's status."""
+
+    addresses: tuple[str, ...] | None = None
+
+
+class _Status(msgspec.Struct):
+    """What is read of a client proxy's status."""
+
+    daemon: str
+    overlay: str = ""
+    rtsp: str = ""
+    http: str = ""
+    channels: tuple[_Channel, ...] = ()
+
+
+async def look(config: ClientConfig) -> tuple[list[Port], Running | None]:
+    """Try to open each port; ask the client proxy that runs here, if there is one."""
+    states = {key: await _state(getattr(config, key)) for key in KEYS}
+    running = None
+    if any(state == "taken" for state, _ in states.values()):
+        running = await _running(config.http)
+    return [_port(key, getattr(config, key), *states[key], running) for key in KEYS], running
+
+
+def _port(key: Key, address: Address, state: State, why: str, running: Running | None) -> Port:
+    if state == "taken" and running is not None:
+        own = {"listen": running.overlay, "rtsp": running.rtsp, "http": running.http}[key]
+        if own.rpartition(":")[2] == str(address.port):
+            state = "client proxy"
+    return Port(key=key, address=str(address), port=address.port, state=state, why=why)
+
+
+async def _state(address: Address) -> tuple[State, str]:
+    loop = asyncio.get_running_loop()
+    hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - tried, not kept
+    for host in hosts:
+        try:
+            server = await loop.create_server(asyncio.Protocol, host, address.port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "taken", ""
+            if host == hosts[0]:
+                return "impossible", _why(error)
+            continue  # no IPv6 on this machine
+        server.close()
+        await server.wait_closed()
+    return "free", ""
+
+
+def _why(error: OSError) -> str:
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
+
+
+async def _running(http: Address) -> Running | None:
+    """Ask the client proxy at the port for HTTP for its ports; None: there is none."""
+    host = "127.0.0.1" if http.host in ALL_ADDRESSES else http.host
+    api = Api("clientproxy", Address(host, http.port))
+    try:
+        status = await in_thread(lambda: api.ask("/api/v1/status", _Status), ASK_WITHIN)
+    except (AskError, TimeoutError):
+        return None
+    if status.daemon != "clientproxy":
+        return None
+    known = [one.addresses for one in status.channels if one.addresses is not None]
+    return Running(
+        overlay=status.overlay,
+        rtsp=status.rtsp,
+        http=status.http,
+        reached=any(known) if known else None,
+    )

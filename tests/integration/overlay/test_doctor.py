@@ -1,0 +1,249 @@
+"""The doctor's examination, beside a server proxy and beside what is none, in one process."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from clientproxy.config import ClientConfig
+from clientproxy.core.diagnosis.diagnose import diagnose
+from clientproxy.core.diagnosis.measured import Measured
+from clientproxy.net.doctor import examination, progress, reach, visit
+from clientproxy.net.doctor.examination import examine
+from clientproxy.net.doctor.progress import Progress
+from common.codec import encode_message
+from common.ids import Address
+from common.messages import VERSION, Refused
+from common.runtime.tasks import Tasks
+from tests.integration.overlay.conftest import Join
+from tests.support.overlay import until
+from tests.support.synthetic import Viewer, synthetic
+
+
+async def examined(
+    server: Address, channel: str | None = None, *, seconds: float = 0.6, **settings: object
+) -> Measured:
+    """Examine with ports that nobody has."""
+    any_ports = dict.fromkeys(("listen", "rtsp", "http"), "127.0.0.1:0")
+    keys = {"server": str(server), **any_ports, **settings}
+    config = ClientConfig.model_validate(keys)
+    return await examine(config, channel, seconds, Progress())
+
+
+@asynccontextmanager
+async def answering(data: bytes) -> AsyncIterator[Address]:
+    """Send these bytes to whoever connects, then close."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield Address(*server.sockets[0].getsockname())
+
+
+# --- a visit
+
+
+async def test_a_visit_measures_the_stream_and_leaves_everything_as_it_was(
+    join: Join, seconds: Callable[[float], float]
+) -> None:
+    async with synthetic() as server:
+        server.up()
+        play = server.play()
+        watched: list[Viewer] = []
+        await join(server, watch=watched)
+        await join(server, watch=watched)
+        measured = await examined(server.address)
+        sample = measured.sample
+        assert sample is not None
+        assert measured.server.channels == ("cam",)
+        assert sample.offered
+        assert sample.reached == (f"127.0.0.1:{sample.tested_port}",)
+        assert [track.codec for track in sample.tracks] == ["H264"]
+        assert sample.lost == 0
+        assert all(parent.node is not None and parent.received for parent in sample.parents)
+        assert sample.first_packet is not None
+        assert len(measured.round_trips) >= 2
+        assert measured.clock is not None
+        assert abs(measured.clock.offset) < seconds(0.5)
+        assert diagnose(measured).exit_code == 0
+        await until(lambda: server.channel.nodes == 2, seconds(10), "it has left")
+        count = [len(one.numbers) for one in watched]
+        more = lambda: all(  # noqa: E731
+            len(one.numbers) > before + 50 for one, before in zip(watched, count, strict=True)
+        )
+        await until(more, seconds(20), "the others are fed")
+        play.cancel()
+        assert all(one.exact for one in watched)
+
+
+async def test_the_visitor_takes_no_children(join: Join, seconds: Callable[[float], float]) -> None:
+    """Nobody shall depend on a node that is about to leave."""
+    async with synthetic() as server:
+        server.up()
+        play = server.play()
+        task = server.tasks.spawn(examined(server.address, seconds=1.5), name="doctor")
+        await until(lambda: server.channel.nodes == 1, seconds(10), "the doctor is there")
+        (doctor,) = server.channel.control.membership.members
+        assert server.channel.control.membership.trees.slots(doctor) == 0
+        await join(server)
+        await task
+        play.cancel()
+
+
+async def test_where_only_a_node_with_slots_finds_a_place_it_comes_as_one(join: Join) -> None:
+    async with synthetic(repair_slots=0) as server:
+        server.up()
+        play = server.play()
+        await join(server)
+        await join(server, max_children=0)
+        measured = await examined(server.address)
+        play.cancel()
+        assert measured.sample is not None
+        assert measured.sample.offered
+        assert diagnose(measured).exit_code == 0
+        assert server.channel.joins["full"] == 1
+
+
+async def test_a_source_that_is_down_ends_the_visit_early() -> None:
+    async with synthetic() as server:
+        measured = await examined(server.address, seconds=10.0)
+        assert diagnose(measured).verdict.startswith("The source of channel cam is down: not conn")
+        assert len(measured.round_trips) >= 2
+
+
+async def test_every_wait_ends_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "ALL_WITHIN", 0.0)
+    async with synthetic() as server:
+        server.up()
+        async with asyncio.timeout(visit.PLACE_WITHIN):
+            measured = await examined(server.address, seconds=10.0)
+        assert measured.sample is not None
+        assert not measured.sample.offered
+
+
+def test_all_waits_together_are_the_twenty_seconds_that_are_promised() -> None:
+    leaving = 2.0
+    assert examination.ALL_WITHIN + leaving <= 20.0
+    before = reach.LOOK_UP_WITHIN + reach.CONNECT_WITHIN + 2 * reach.ANSWER_WITHIN
+    assert before + visit.PLACE_WITHIN <= examination.ALL_WITHIN
+
+
+async def test_a_port_that_is_taken_is_told_and_another_one_used() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        async with synthetic() as server:
+            server.up()
+            play = server.play()
+            measured = await examined(server.address, listen=taken)
+            play.cancel()
+    (port,) = (one for one in measured.ports if one.key == "listen")
+    assert (port.state, port.address) == ("taken", taken)
+    assert measured.sample is not None
+    assert measured.sample.tested_port != port.port
+    assert f"`listen`: {taken}" in diagnose(measured).verdict
+
+
+async def test_a_port_that_cannot_be_opened_says_why() -> None:
+    async with answering(b"") as nobody:
+        measured = await examined(nobody, rtsp="192.0.2.1:8554")
+    (port,) = (one for one in measured.ports if one.key == "rtsp")
+    assert (port.state, port.why) == ("impossible", "Cannot assign requested address")
+
+
+# --- who answers
+
+
+REFUSED = Refused(reason="version", sentence="I speak version 9 of the overlay protocol")
+
+
+@pytest.mark.parametrize(
+    ("data", "answer", "said"),
+    [
+        (
+            b"HTTP/1.0 400 Bad Request\r\nServer: x\r\n",
+            "something else",
+            "HTTP/1.0 400 Bad Request",
+        ),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "something else", "SSH-2.0-OpenSSH_9.2"),
+        (b"\x1b[31m\x00" * 50, "something else", "\\x1b[31m\\x00"),
+        (b"00005\nhello", "something else", "00005"),
+        (b"00099\nhello", "something else", "00099"),
+        (b"", "nothing", ""),
+        (encode_message(REFUSED), "another version", "version 9"),
+    ],
+)
+async def test_what_answers_is_told_apart(data: bytes, answer: str, said: str) -> None:
+    async with answering(data) as address:
+        found = await reach.reach(address)
+    assert found.answer == answer
+    assert said in found.said
+    assert len(found.said) <= reach.MAX_SAID
+    assert found.said.isprintable()
+
+
+async def test_a_server_proxy_that_names_its_channels_in_other_words_is_still_one() -> None:
+    other = Refused(reason="unknown_channel", sentence="no such thing")
+    async with answering(encode_message(other)) as address:
+        found = await reach.reach(address)
+    assert (found.answer, found.channels) == ("server proxy", None)
+
+
+async def test_what_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "ANSWER_WITHIN", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = await reach.reach(Address("127.0.0.1", silent.getsockname()[1]))
+    assert found.answer == "nothing"
+
+
+async def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    found = await reach.reach(Address("nobody.invalid", 7854))
+    assert found.unknown_name == "Name or service not known"
+    assert found.attempts == ()
+
+
+async def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with answering(encode_message(REFUSED)) as address:
+        numbers = [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", address.port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", address.port)),
+        ]
+        monkeypatch.setattr(reach, "_numbers", lambda _: [reach._host(n[0], n[4]) for n in numbers])  # noqa: SLF001
+        found = await reach.reach(Address("two.example", address.port))
+    assert [(one.family, one.outcome) for one in found.attempts][1] == ("IPv4", "connected")
+    assert found.attempts[0].outcome in {"refused", "unreachable"}
+    assert found.answer == "another version"
+    assert VERSION != 9
+
+
+# --- progress
+
+
+async def test_what_takes_long_is_said_again(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: Callable[[float], float],
+) -> None:
+    monkeypatch.setattr(progress, "SILENT_FOR", 0.2)
+    said: list[str] = []
+    shown = Progress()
+    shown.say("waiting")
+    tasks = Tasks()
+    tasks.spawn(shown.run(), name="progress")
+
+    def again() -> bool:
+        said.extend(capsys.readouterr().err.splitlines())
+        return len(said) >= 3
+
+    await until(again, seconds(10), "it is said again")
+    await tasks.close()
+    assert said[:2] == ["waiting …", "waiting … 0 s"]
