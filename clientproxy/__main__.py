@@ -1,19 +1,25 @@
-"""Command line of the client proxy: `clientproxy run`, `check`, `status`, `doctor` and more."""
+"""Command line of the client proxy: `clientproxy run`, `watch`, `status`, `doctor` and more."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clientproxy.config import HTTP_PORT, ClientConfig, check, load
+from clientproxy.config import HTTP_PORT, check, load
 from common.errors import ConfigError
 from common.runtime import cli, log
 from common.runtime.daemon import end_quietly, run_daemon
+
+if TYPE_CHECKING:
+    from clientproxy.commands.watchurl import Wanted
 
 EXAMPLES = """\
 examples:
   clientproxy run server.example
         then open rtsp://localhost:8554/cam in any player
+  clientproxy watch rtsp://server.example/cam
+        join, and start a player on it; ends with the player
   clientproxy check /etc/stripecast/clientproxy.yaml
         every fault of a file at once
   clientproxy doctor server.example
@@ -30,6 +36,19 @@ examples:
         a relay: joins without waiting for a player, serves up to four others
   clientproxy run server.example --listen :0 --rtsp 127.0.0.1:0 --http 127.0.0.1:0
         one more on the same machine; its first log lines say which ports it took
+"""
+
+EXAMPLES_OF_WATCH = """\
+examples:
+  clientproxy watch rtsp://server.example/cam
+        in the first player that is installed
+  clientproxy watch rtsp://server.example/cam --player 'mpv --profile=low-latency'
+        in a player of your choice; its exit code is that of the command
+  clientproxy watch rtsp://server.example:7900/cam --player none
+        only join and print the URL, for a player with a window of its own
+
+exit codes: that of the player; 0 ended by Ctrl-C, 1 the channel cannot be had,
+2 bad configuration or arguments
 """
 
 EXAMPLES_OF_DOCTOR = """\
@@ -60,21 +79,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     end_quietly()
     parser = _parser()
     args = parser.take(argv)
+    if args.command == "completion":
+        return cli.print_completion(parser, args.shell)
+    do = {"run": _run, "watch": _watch, "check": _check, "status": _status, "doctor": _doctor}
     try:
-        if args.command == "completion":
-            return cli.print_completion(parser, args.shell)
-        if args.command == "check":
-            check(args.file)
-            return cli.accept(args.file)
-        if args.command == "status":
-            from clientproxy.commands.status import status
-
-            return status(args)
-        config = load(args)
-        if args.command == "doctor":
-            return _doctor(args, config)
+        return do[args.command](args)
     except ConfigError as error:
         return cli.refuse(error)
+
+
+def _run(args: argparse.Namespace) -> int:
+    config = load(args)
     log.configure(config.log_level, config.log_format)
 
     from clientproxy.app import run
@@ -82,8 +97,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_daemon(lambda stop: run(config, stop))
 
 
-def _doctor(args: argparse.Namespace, config: ClientConfig) -> int:
-    """Do `doctor`; return the exit code."""
+def _watch(args: argparse.Namespace) -> int:
+    from clientproxy.commands.watch import watch
+
+    return watch(args)
+
+
+def _check(args: argparse.Namespace) -> int:
+    check(args.file)
+    return cli.accept(args.file)
+
+
+def _status(args: argparse.Namespace) -> int:
+    from clientproxy.commands.status import status
+
+    return status(args)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    config = load(args)
     log.configure("error", "text")
 
     from clientproxy.commands.doctor import run
@@ -102,17 +134,14 @@ def _parser() -> cli.Parser:
         "server", metavar="SERVER[:PORT]", nargs="?", help="server proxy; else the player names it"
     )
     _add_ports(run)
-    run.add_argument(
-        "--max-children",
-        metavar="N",
-        help="serve at most N other nodes, over all channels' stripes [auto]",
-    )
+    _add_slots(run)
     run.add_argument(
         "--join",
         metavar="CHANNEL",
         action="append",
         help="join at once, without waiting for a player (may be repeated)",
     )
+    _add_watch(parser, commands)
     cli.add_check(parser, commands)
     cli.add_status(parser, commands, HTTP_PORT)
     _add_doctor(parser, commands)
@@ -130,6 +159,46 @@ def _add_ports(command: cli.Parser) -> None:
     command.add_argument(
         "--http", metavar="HOST:PORT", help="status page, metrics and API [127.0.0.1:9855]"
     )
+
+
+def _add_slots(command: cli.Parser) -> None:
+    command.add_argument(
+        "--max-children",
+        metavar="N",
+        help="serve at most N other nodes, over all channels' stripes [auto]",
+    )
+
+
+def _add_watch(parser: cli.Parser, commands: "cli.Commands[cli.Parser]") -> None:
+    watch = cli.add_command(
+        parser,
+        commands,
+        "watch",
+        what="join a channel and start a player on it",
+        more="A client proxy that ends with its player. It takes other ports where the usual ones\n"
+        "are taken, says what it does on standard error, and the URL on standard output.",
+        examples=EXAMPLES_OF_WATCH,
+    )
+    watch.add_argument("url", metavar="URL", type=_url, help="rtsp://SERVER[:PORT]/CHANNEL")
+    watch.add_argument(
+        "--player",
+        metavar="COMMAND",
+        help="the player; {url} in it, or its end, is where the URL goes; none starts no player"
+        " [the first of mpv, ffplay, vlc, gst-play-1.0, gst-launch-1.0 that is installed]",
+    )
+    cli.add_configuration(watch, log_level="error")
+    _add_ports(watch)
+    _add_slots(watch)
+
+
+def _url(text: str) -> "Wanted":
+    from clientproxy.commands.watchurl import parse
+
+    try:
+        return parse(text)
+    except ValueError as error:
+        # The text itself may hold a password.
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_doctor(parser: cli.Parser, commands: "cli.Commands[cli.Parser]") -> None:

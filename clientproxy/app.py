@@ -1,13 +1,16 @@
 """The client proxy as a whole: its channels, the overlay port, the players' port, the HTTP side."""
 
+import asyncio
 import logging
 
 from clientproxy.config import ClientConfig
 from clientproxy.metrics import ClientMetrics, PlayerMetrics
 from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.figures import Figures
+from clientproxy.net.node import Node
 from clientproxy.net.rtsp_server import RtspServer
 from clientproxy.net.summary import summary
+from common.ids import Address
 from common.runtime.daemon import Stop, opening
 from common.runtime.files import load
 from common.runtime.http import HttpServer
@@ -41,6 +44,17 @@ class ClientProxy:
         self._http.serve_files(load("common", "clientproxy"))
         self._http.serve_events(lambda _: self._status(), subjects=False)
         self._ports: dict[str, str] = {}
+        self._listening = asyncio.Event()
+
+    async def listens(self, name: str) -> Address:
+        """Wait until it listens; return where, for `overlay`, `rtsp` or `http`."""
+        await self._listening.wait()
+        return Address.parse(self._ports[name], 0)
+
+    def node(self, channel: str) -> Node | None:
+        """Return the node of a channel of the configured server proxy."""
+        server = self._channels.config.server
+        return None if server is None else self._channels.nodes.get((channel, server))
 
     async def run(self, stop: Stop) -> None:
         """Serve until `stop` is set. Raises PortError where a port is taken."""
@@ -63,6 +77,7 @@ class ClientProxy:
             await self._channels.capture.start(config.capture)
             self._channels.overlay = overlay
             self._channels.join_all()
+            self._listening.set()
             self._tasks.spawn(self._channels.run(), name="linger")
             stop.on_reload(self._channels.reload)
             stop.on_reload(lambda: self._channels.capture.follow(self._channels.config.capture))

@@ -52,6 +52,7 @@ class Channel(msgspec.Struct):
     addresses: list[str] = []
     slots: int = 0
     parents: list[str | None] = []
+    parent_addresses: list[str] = []
     standbys: list[str | None] = []
     rtt: list[float] = []
     behind: list[float] = []
@@ -124,9 +125,10 @@ def _channel(channel: Channel, sessions: Sequence[Session], width: int) -> list[
 
 def _stripe(channel: Channel, stripe: int) -> Sequence[str]:
     parent, standby = channel.parents[stripe], channel.standbys[stripe]
+    name = "none yet" if parent is None else words.short(parent)
     return (
         str(stripe),
-        "none yet" if parent is None else words.short(parent),
+        f"{name} {channel.parent_addresses[stripe]}".rstrip(),
         "-" if parent is None else words.time(channel.rtt[stripe]),
         "-" if parent is None else words.time(channel.behind[stripe]),
         "-" if standby is None else words.short(standby),

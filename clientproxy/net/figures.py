@@ -194,6 +194,9 @@ class Figures:
             "serve": self._stripes.serve,
             "slots": children.slots,
             "parents": [uplink.search.parent(stripe) for stripe in self._stripes.stripes],
+            "parent_addresses": [
+                str(uplink.peer(stripe) or "") for stripe in self._stripes.stripes
+            ],
             "standbys": [uplink.search.standbys.held(stripe) for stripe in self._stripes.stripes],
             "rtt": [uplink.rtt(stripe) for stripe in self._stripes.stripes],
             "behind": [uplink.behind(stripe) for stripe in self._stripes.stripes],

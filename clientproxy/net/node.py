@@ -170,6 +170,11 @@ class Node:
         return self._control.up
 
     @property
+    def error(self) -> ChannelUnavailableError | None:
+        """Why the server proxy cannot be had, or does not want the node; None: it does."""
+        return self._error
+
+    @property
     def trouble(self) -> str | None:
         """Why the channel cannot be had, as a player is told."""
         return None if self._error is None else self._error.why

@@ -86,6 +86,11 @@ class ParentLink(Idle):
         """Loop time at which the parent was last heard."""
         return self._began if self._link is None else self._link.heard
 
+    @property
+    def peer(self) -> Address | None:
+        """Where the parent is, once there is a connection."""
+        return None if self._link is None else self._link.peer
+
     async def dial(self, addresses: Sequence[Address]) -> None:
         """Connect to the first address that answers and say what is to be said."""
         try:

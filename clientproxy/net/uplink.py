@@ -99,6 +99,11 @@ class Uplink:
         link = self._current(stripe)
         return link is not None and link.silent
 
+    def peer(self, stripe: Stripe) -> Address | None:
+        """Return where the parent is."""
+        link = self._current(stripe)
+        return None if link is None else link.peer
+
     def rtt(self, stripe: Stripe) -> float:
         """Return the last round trip on the link to the parent, in seconds."""
         link = self._current(stripe)

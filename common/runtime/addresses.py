@@ -58,6 +58,12 @@ def is_host(host: str) -> bool:
     return re.fullmatch(r"(?:[A-Za-z0-9_-]{1,63}\.?)+", host) is not None and ".." not in host
 
 
+def from_here(address: Address) -> Address:
+    """Return where this machine reaches who listens at `address`, which may be all addresses."""
+    loopback = "::1" if address.host == "::" else "127.0.0.1"
+    return address._replace(host=loopback) if address.host in ALL_ADDRESSES else address
+
+
 def overlap(one: Address, other: Address) -> bool:
     """Whether two daemons' ports cannot be had at the same time."""
     if one.port != other.port or one.port == 0:

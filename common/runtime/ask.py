@@ -11,13 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from common.errors import ConfigError, ProxyError
 from common.ids import Address
 from common.runtime import filledin, strictyaml
-from common.runtime.addresses import ListenAddress
+from common.runtime.addresses import ListenAddress, from_here
 
 ANSWER_WITHIN = 5.0
 """Seconds that a daemon has to answer."""
 MAX_ANSWER_BYTES = 32 << 20
 
-_LOCAL = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with
 _LISTEN: TypeAdapter[Address] = TypeAdapter(ListenAddress)
 
 T = TypeVar("T")
@@ -118,4 +117,4 @@ def where(http: str | None, file: Path | None, default: Address) -> Address:
         raise ConfigError(
             [f"{source}: {text} is any free port: say which one it took, with --http HOST:PORT"]
         )
-    return Address(_LOCAL.get(address.host, address.host), address.port)
+    return from_here(address)

@@ -151,17 +151,23 @@ def add_run(parser: Parser, commands: "Commands[Parser]", examples: str) -> Pars
         "Flags win over the file, the file over the defaults.",
         examples=f"{examples}\n{EXIT_CODES}",
     )
-    run.files.append(run.add_argument("--config", metavar="FILE", type=Path, help="YAML file"))
+    add_configuration(run, log_level="info")
+    return run
+
+
+def add_configuration(command: Parser, *, log_level: LogLevel) -> None:
+    """Add the flags of what runs a daemon; `log_level` is what it logs unless told otherwise."""
+    file = command.add_argument("--config", metavar="FILE", type=Path, help="YAML file")
+    command.files.append(file)
     levels, formats = get_args(LogLevel), get_args(LogFormat)
-    run.add_argument(
-        "--log-level", metavar="LEVEL", choices=levels, help=f"{_enumerated(levels)} [info]"
+    command.add_argument(
+        "--log-level", metavar="LEVEL", choices=levels, help=f"{_enumerated(levels)} [{log_level}]"
     )
-    run.add_argument(
+    command.add_argument(
         "--log-format", metavar="FORMAT", choices=formats, help=f"{_enumerated(formats)} [text]"
     )
-    pcap = run.add_argument("--pcap", metavar="FILE", help="capture all packets, for Wireshark")
-    run.files.append(pcap)
-    return run
+    pcap = command.add_argument("--pcap", metavar="FILE", help="capture all packets, for Wireshark")
+    command.files.append(pcap)
 
 
 def add_check(parser: Parser, commands: "Commands[Parser]") -> None:

@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from types import FrameType, TracebackType
 
 from common.errors import ProxyError
@@ -84,6 +85,7 @@ class PortError(ProxyError):
 
     def __init__(self, key: str, address: Address, error: OSError) -> None:
         """Take the key of the configuration that names the address; its flag has the same name."""
+        self.key, self.address = key, address
         # asyncio wraps the reason in words of its own; a resolver's numbers are below zero.
         number = error.errno or 0
         why = os.strerror(number) if number > 0 else error.strerror or str(error)
@@ -114,8 +116,10 @@ def end_quietly() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is loaded yet: nothing to reload
 
 
-def run_daemon(main: Callable[[Stop], Coroutine[object, object, None]]) -> int:
+def run_daemon(main: Callable[[Stop], Coroutine[object, object, int | None]]) -> int:
     """Run `main` until it returns; return the exit code. To be called once, by the main thread.
+
+    That is 0 unless `main` returns another.
 
     `main` returns soon after `stop` is set. Its signal handlers stay when this returns, so that
     the last moments of the process end quietly too.
@@ -125,14 +129,14 @@ def run_daemon(main: Callable[[Stop], Coroutine[object, object, None]]) -> int:
         return runner.run(_supervise(main))
 
 
-async def _supervise(main: Callable[[Stop], Coroutine[object, object, None]]) -> int:
+async def _supervise(main: Callable[[Stop], Coroutine[object, object, int | None]]) -> int:
     stop = Stop()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_loop_error)
     loop.slow_callback_duration = SLOW_CALLBACK
     _take_signals(stop, loop)
     try:
-        await main(stop)
+        code = await main(stop) or ENDED
     except (ProxyError, OSError) as error:
         log.error("%s", str(error) or type(error).__name__)  # noqa: TRY400 - no bug, no traceback
         notify(status(str(error)))
@@ -145,8 +149,8 @@ async def _supervise(main: Callable[[Stop], Coroutine[object, object, None]]) ->
         left = sorted(task.get_name() for task in asyncio.all_tasks() if not _is_current(task))
         if left:
             log.warning("tasks left at the end: %s", ", ".join(left))
-    _later(THREADS_WITHIN, _leave_threads)
-    return ENDED
+    _later(THREADS_WITHIN, partial(os._exit, code))
+    return code
 
 
 def _is_current(task: asyncio.Task[object]) -> bool:
@@ -190,10 +194,6 @@ def _later(seconds: float, do: Callable[[], None]) -> None:
     watchdog = threading.Timer(seconds, do)
     watchdog.daemon = True
     watchdog.start()
-
-
-def _leave_threads() -> None:
-    os._exit(ENDED)
 
 
 def _cut_short() -> None:

@@ -1,4 +1,4 @@
-"""What the command line says of daemons that run."""
+"""The commands beside `run`: what they say of daemons that run, and a player that is started."""
 
 import json
 import os
@@ -11,10 +11,13 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from tests.support.daemons import STRICT, ServerProxy
 from tests.support.fleet import CHANNEL, Fleet
-from tests.support.processes import BenchError
+from tests.support.installed import skip_unless_installed
+from tests.support.processes import BenchError, Process, wait_until
 from tests.support.sources import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -72,6 +75,47 @@ class Terminal:
             os.close(self._ours)
 
 
+class Watching(Process):
+    """`clientproxy watch` on free ports."""
+
+    def __init__(self, folder: Path, url: str, name: str, *arguments: str) -> None:
+        argv = [sys.executable, "-m", "clientproxy", "watch", url, *arguments]
+        for flag in ("--listen", "--rtsp", "--http"):
+            argv += [flag, "127.0.0.1:0"]
+        super().__init__(argv, folder / f"{name}.log", {**STRICT, **ENVIRONMENT})
+
+
+def watched(server: ServerProxy) -> bool:
+    """Say whether any node reports a player."""
+    (channel,) = msgspec.convert(server.api()["channels"], list[dict[str, object]])
+    return channel["players"] != 0
+
+
+def test_watch_plays_in_a_real_player_and_ends_with_it(tmp_path: Path) -> None:
+    skip_unless_installed("ffmpeg")
+    server = ServerProxy(tmp_path, {CHANNEL: "testcard:"})
+    server.wait_ready()
+    url = f"rtsp://{server.overlay}/{CHANNEL}"
+    ffmpeg = "ffmpeg -nostdin -loglevel error -rtsp_transport tcp -i {url}"
+    short = Watching(tmp_path, url, "short", "--player", f"{ffmpeg} -t 1 -c copy -f null -")
+    endless = f"sh -c 'echo player $$; exec {ffmpeg} -f null -'"
+    long = Watching(tmp_path, url, "long", "--player", endless)
+    none = Watching(tmp_path, f"rtsp://{server.overlay}/nope", "none", "--player", "none")
+
+    assert none.wait(PATIENCE) == 1
+    assert f"there is no channel 'nope'; there are: {CHANNEL}" in none.tail()
+    assert short.wait(PATIENCE) == 0, short.tail()
+    played = r"first picture after .*\nrtsp://127\.0\.0\.1:\d+/cam\nstarting ffmpeg"
+    assert re.search(played, short.tail())
+    player = int(long.expect(r"^player (\d+)", PATIENCE)[1])
+    wait_until(lambda: watched(server), PATIENCE, "a player is reported")
+    os.kill(long.pid, signal.SIGINT)  # to that process alone
+    assert long.wait(PATIENCE) == 0, long.tail()
+    with pytest.raises(ProcessLookupError):
+        os.kill(player, 0)
+    server.stop()
+
+
 def test_status_of_both_daemons(tmp_path: Path) -> None:
     with Fleet(tmp_path, "testcard:", 2) as fleet:
         fleet.settle()
@@ -88,6 +132,6 @@ def test_status_of_both_daemons(tmp_path: Path) -> None:
 
         own = said("clientproxy", "status", "--http", client.http)
         assert re.search(rf"^{CHANNEL}: [A-Z].*\.$", own, re.MULTILINE)
-        assert re.search(rf"^ +1  {PARENT} +{TIME} +{TIME} ", own, re.MULTILINE)
+        assert re.search(rf"^ +1  {PARENT} 127\.0\.0\.1:\d+ +{TIME} +{TIME} ", own, re.MULTILINE)
         everything = json.loads(said("serverproxy", "status", "--json", "--http", at))
         assert set(everything["channels"][0]["nodes"]) == set(fleet.by_node())

@@ -65,9 +65,10 @@ def daemons(lines: list[str]) -> list[str]:
     return [line for line in lines if Path(line.split()[0]).name in PROGRAMS]
 
 
-def test_the_readme_shows_how_to_run_and_check_both_daemons() -> None:
+def test_the_readme_shows_how_to_run_and_check_both_daemons_and_to_watch() -> None:
     shown = {(Path(line.split()[0]).name, line.split()[1]) for line in daemons(commands())}
-    assert shown == {(name, verb) for name in PROGRAMS for verb in ("run", "check")}
+    both = {(name, verb) for name in PROGRAMS for verb in ("run", "check")}
+    assert shown == {*both, ("clientproxy", "watch")}
 
 
 @pytest.mark.parametrize("line", daemons(commands()))

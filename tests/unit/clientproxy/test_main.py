@@ -63,7 +63,15 @@ def test_version(clientproxy: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "a command is missing: write run, check, status, doctor or completion"),
+        ([], "a command is missing: write run, watch, check, status, doctor or"),
+        (["watch"], "clientproxy watch: URL is missing: write it behind `clientproxy watch`"),
+        (["watch", "studio/cam"], "URL: does not begin with rtsp://: write rtsp://studio/cam"),
+        (
+            ["watch", "rtsp://studio/cam", "--player", "nosuchplayer"],
+            "--player: 'nosuchplayer' is not installed: write another, of mpv,",
+        ),
+        (["watch", "rtsp://studio/cam", "--player", "none", "--rtsp", "8554"], "--rtsp: '8554'"),
+        (["status", "--http", "9855"], "--http: '9855' has no port"),
         (["run", "a", "b"], "clientproxy run: 'b' is one argument too many: leave it out"),
         (["run", "--max-childern", "2"], "not a flag: did you mean --max-children? (see"),
         (["run", "host:x"], "SERVER: 'host:x' has no port"),

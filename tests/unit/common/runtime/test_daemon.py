@@ -224,6 +224,11 @@ def test_what_fails_is_one_line_and_exit_code_1(start: Start, error: str, line: 
     assert lines[0].endswith(f"ERROR   {line}")
 
 
+def test_an_exit_code_that_main_returns_is_that_of_the_process(start: Start) -> None:
+    code, _ = start("async def main(stop):\n    return 7").wait()
+    assert code == 7
+
+
 def test_a_bug_is_logged_with_its_traceback(start: Start) -> None:
     code, lines = start("async def main(stop): {}['x']").wait()
     assert code == 1
