@@ -131,6 +131,17 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "make demo": ("tests/e2e/test_demo.py", "make --directory '{ROOT}' demo"),
     "make demo SOURCE=rtsp://camera/live": ("tests/e2e/test_demo.py", "DEMO_SOURCE"),
     "clientproxy doctor SERVER CHANNEL": ("tests/e2e/test_doctor.py", '"clientproxy", "doctor"'),
+    **dict.fromkeys(
+        (
+            f"clientproxy watch rtsp://server.example{one}"
+            for one in (
+                ":7854/cam --player 'mpv --profile=low-latency'",
+                "/cam --player 'gst-launch-1.0 playbin uri={url}'",
+                "/cam --player none",
+            )
+        ),
+        ("tests/e2e/test_command_line.py", '"clientproxy", "watch", url, *arguments'),
+    ),
     "make docs": ("tests/unit/scripts/test_configuration.py", "files()[path]"),
     "make install": (INSTALLED, 'make("install", *into'),
     "sudo make install": (INSTALLED, '"make", "-C", str(ROOT), "install"'),
