@@ -5,8 +5,8 @@ Rules
 1. A free slot is given to whoever asks.
 2. Without one, a newcomer that will serve this stripe takes the place of a leaf child: it comes in
    as the one excess and, once it has caught up, the leaf is redirected to it. Above a user's hard
-   limit nobody comes in before the leaf has been sent away. The server proxy may name whose place
-   it takes (`Attach.displaces`): then also that of a child that is no leaf.
+   limit nobody comes in before the leaf has been sent away. The server proxy may say whose place
+   it takes (`make_way`): then also that of a child that is no leaf.
 3. Without one, an orphan may be the one excess of an `auto` node. Of the server proxy, where there
    is an excess already, one that serves this stripe takes the place of a leaf, which goes first.
 4. All others are redirected to the children that serve this stripe, or refused as full.
@@ -29,6 +29,9 @@ from common.policies import AddPolicy, Directory, add_policy
 
 MAX_STANDBYS = 64
 """Nodes for which one parent stands by, in all stripes together; more are refused."""
+
+MAX_WAYS = 16
+"""Nodes for which one parent knows whose place they shall take; then the first is forgotten."""
 
 
 @dataclass(slots=True)
@@ -101,6 +104,8 @@ class Children:
         self._spare, self._per_stripe = spare, per_stripe
         self._children: dict[tuple[Stripe, NodeId], Child] = {}
         self._standbys: dict[tuple[Stripe, NodeId], Attach] = {}
+        self._ways: dict[tuple[Stripe, NodeId], NodeId] = {}
+        """Whose place is meant, by the node that is to come."""
 
     def limit(self, *, hard: bool) -> None:
         """Take the slots as a user's limit from now on, or as a node's own; nobody is sent away."""
@@ -125,7 +130,7 @@ class Children:
             return Refuse("loop", "you are among my ancestors in this stripe")
         slots = _slots(request, stripe)
         child = Child(node, stripe, slots, request.addresses, request.rtt_us)
-        child.displaces = None if request.displaces is None else NodeId(request.displaces)
+        child.displaces = self._ways.pop((stripe, node), None)
         known = self._children.get((stripe, node))
         if (known is not None and not known.stalled) or self.free(stripe) > 0:
             return self._take(child)
@@ -161,6 +166,13 @@ class Children:
         """Decide on the RESUME of a node that is held; admitted, it is a child from now on."""
         request = self._standbys[stripe, node]
         return self.ask(msgspec.structs.replace(request, orphan=True), path)
+
+    def make_way(self, stripe: Stripe, node: NodeId, child: NodeId) -> None:
+        """Note whose place a node is to take when it comes: the server proxy alone says that."""
+        self._ways.pop((stripe, node), None)
+        self._ways[stripe, node] = child
+        if len(self._ways) > MAX_WAYS:
+            del self._ways[next(iter(self._ways))]
 
     def served(self, node: NodeId, stripe: Stripe, now: ServeFrame) -> None:
         """Note that a child, or a node that is held, serves another stripe now."""

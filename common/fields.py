@@ -114,7 +114,7 @@ class Stream(Part, frozen=True):
     tracks: Annotated[tuple[Track, ...], Meta(max_length=256)]
 
 
-class Candidate(Part, frozen=True, omit_defaults=True):
+class Candidate(Part, frozen=True):
     """A possible parent. Without addresses it is the server proxy that the node talks to."""
 
     node: NodeName
@@ -123,8 +123,6 @@ class Candidate(Part, frozen=True, omit_defaults=True):
     """Seconds from the capture of a packet to its delivery at the candidate."""
     available: bool
     """A slot is free; otherwise spliceable."""
-    displaces: NodeName | None = None
-    """Child of the candidate whose place is to be taken, and that goes under who takes it."""
 
 
 class StripeCandidates(Part, frozen=True):

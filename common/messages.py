@@ -220,6 +220,14 @@ class Dismiss(Message, frozen=True, tag="Dismiss"):
     node: NodeName
 
 
+class MakeWay(Message, frozen=True, tag="MakeWay"):
+    """A node is about to come and take the place of a child, which goes under it."""
+
+    stripe: StripeNumber
+    node: NodeName
+    child: NodeName
+
+
 class Leave(Message, frozen=True, tag="Leave"):
     """A graceful end."""
 
@@ -285,8 +293,6 @@ class Attach(Message, frozen=True, tag="Attach"):
     visited: NodeNames = ()
     rtt_us: U64 | None = None
     """Round trip of a Probe to this parent, where the add policy asks for it."""
-    displaces: NodeName | None = None
-    """Child of the parent whose place the server proxy gave to this one (`Candidate.displaces`)."""
 
 
 class Attached(Message, frozen=True, tag="Attached"):
@@ -306,7 +312,17 @@ First: TypeAlias = Join | Rejoin | Attach | Probe | Hello
 FromNode: TypeAlias = AttachedReport | DetachedReport | ParentLost | ChildLost | Report | Leave
 """What follows Join or Rejoin on the control link, from the node."""
 FromServer: TypeAlias = (
-    Offer | Candidates | Standby | Redirect | Serve | Clock | Announce | Closed | Dismiss | Refused
+    Offer
+    | Candidates
+    | Standby
+    | Redirect
+    | Serve
+    | Clock
+    | Announce
+    | Closed
+    | Dismiss
+    | MakeWay
+    | Refused
 )
 """What the server proxy sends on the control link."""
 FromParent: TypeAlias = ProbeReply | Attached | Redirect | Refused

@@ -25,6 +25,7 @@ from common.messages import (
     Dismiss,
     FromServer,
     Join,
+    MakeWay,
     Offer,
     ParentLost,
     Redirect,
@@ -323,8 +324,8 @@ class Node:
                 log.warning("%s", sentence, extra={"channel": self.channel})
                 self._news.set()
                 self.feed.end(sentence)
-            case Dismiss(node=node):
-                self.stripes.downlink.dismiss(NodeId(node))
+            case Dismiss() | MakeWay():
+                self.stripes.downlink.told(message)
             case _:
                 pass
 

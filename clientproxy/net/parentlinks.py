@@ -135,11 +135,7 @@ class ParentLinks:
             attach = self._membership.attach_request(
                 command.stripe, orphan=command.orphan, visited=command.visited
             )
-            return msgspec.structs.replace(
-                attach,
-                rtt_us=int(link.rtt * 1e6) or None,
-                displaces=command.candidate.displaces,
-            )
+            return msgspec.structs.replace(attach, rtt_us=int(link.rtt * 1e6) or None)
 
         link.ask(request)
 

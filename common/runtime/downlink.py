@@ -14,7 +14,18 @@ from common.errors import BadFrameError
 from common.fields import KICKED, Candidate, EndReason, PathEntry, RedirectFrame
 from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import NodeId, Stripe
-from common.messages import VERSION, Attach, Attached, Message, Probe, ProbeReply, Redirect, Refused
+from common.messages import (
+    VERSION,
+    Attach,
+    Attached,
+    Dismiss,
+    MakeWay,
+    Message,
+    Probe,
+    ProbeReply,
+    Redirect,
+    Refused,
+)
 from common.policies import WayIn
 from common.runtime.childfeed import ChildFeed, DownlinkStats, Place, Upstream
 from common.runtime.link import HELD_UP, Idle, Link, Undecided
@@ -250,8 +261,18 @@ class Downlink(Idle):
         for feed in list(self._by_stripe[stripe]):
             feed.redirect(targets, everyone=True)
 
-    def dismiss(self, node: NodeId) -> None:
-        """End all links of a node, and take it no more: the server proxy has sent it away."""
+    def told(self, message: Message) -> None:
+        """Take the server proxy's word about a child."""
+        match message:
+            case Dismiss(node=node):
+                self._dismiss_for_good(NodeId(node))
+            case MakeWay(stripe=stripe, node=node, child=child):
+                self.children.make_way(Stripe(stripe), NodeId(node), NodeId(child))
+            case _:
+                pass
+
+    def _dismiss_for_good(self, node: NodeId) -> None:
+        """End all links of a node that was sent away, and take it no more."""
         self._dismissed[node] = None
         if len(self._dismissed) > MAX_DISMISSED:
             del self._dismissed[next(iter(self._dismissed))]

@@ -20,7 +20,7 @@ MAX_ASKED = 5
 class Asking:
     """Turns moves into what is said to nodes."""
 
-    def __init__(self, trees: Trees, redirect: Callable[[Move], Command]) -> None:
+    def __init__(self, trees: Trees, redirect: Callable[[Move], list[Command]]) -> None:
         self._trees, self._redirect = trees, redirect
         self._asked: dict[tuple[NodeId, Stripe], int] = {}
         self._waiting: dict[tuple[NodeId, Stripe], list[Move]] = {}
@@ -39,7 +39,7 @@ class Asking:
             elif self._trees.is_moving(target := move.placement.candidates[0].parent, move.stripe):
                 self._waiting.setdefault((target, move.stripe), []).append(move)
             else:
-                commands.append(self._redirect(move))
+                commands += self._redirect(move)
         self._asked = asked
         return commands
 
@@ -49,7 +49,8 @@ class Asking:
             return []
         waiting, trees = self._waiting.pop((node, stripe)), self._trees
         return [
-            self._redirect(move)
+            command
             for move in waiting
             if move.node in trees and trees.moving_to(move.node, stripe) == node
+            for command in self._redirect(move)
         ]

@@ -23,23 +23,16 @@ class Directory(Roster):
 
     def candidates(self, stripe: Stripe, placement: Placement) -> StripeCandidates:
         """Return the parents of a placement as a node can ask them."""
-        found = (
-            self._known(
-                c.parent, free=c.displaced is None, displaces=c.displaced if c.chosen else None
-            )
-            for c in placement.candidates
-        )
+        found = (self._known(c.parent, free=c.displaced is None) for c in placement.candidates)
         return StripeCandidates(stripe, tuple(one for one in found if one is not None))
 
-    def _known(
-        self, node: NodeId, *, free: bool, displaces: NodeId | None = None
-    ) -> Candidate | None:
+    def _known(self, node: NodeId, *, free: bool) -> Candidate | None:
         """Return a parent as others can find it."""
         if node == ROOT:
-            return Candidate(ROOT, (), 0.0, available=free, displaces=displaces)
+            return Candidate(ROOT, (), 0.0, available=free)
         member = self.members.get(node)
         found = None if member is None else (member.addresses, member.delay)
-        return None if found is None else Candidate(node, *found, free, displaces)
+        return None if found is None else Candidate(node, *found, free)
 
     def standbys(self, now: float) -> list[Command]:
         """Name another standby to some of those who need one; nobody: its grandparent will do."""

@@ -21,6 +21,7 @@ from common.messages import (
     DetachedReport,
     FromNode,
     Leave,
+    MakeWay,
     ParentLost,
     Redirect,
     Report,
@@ -279,6 +280,12 @@ class Membership(SentAway):
         commands += [self.serve(one.node) for one in due if isinstance(one, ServeNow)]
         return commands + self._asking.ask(one for one in due if isinstance(one, Move))
 
-    def _redirect(self, move: Move) -> Command:
+    def _redirect(self, move: Move) -> list[Command]:
+        """Ask a node to move; its new parent is told first whose place is meant, if it matters."""
         targets = self.candidates(move.stripe, move.placement).candidates
-        return Send(move.node, Redirect(stripe=move.stripe, parent=move.source, targets=targets))
+        redirect = Redirect(stripe=move.stripe, parent=move.source, targets=targets)
+        to = move.placement.candidates[0]
+        if not to.chosen or to.displaced is None:
+            return [Send(move.node, redirect)]
+        way = MakeWay(stripe=move.stripe, node=move.node, child=to.displaced)
+        return [Send(to.parent, way), Send(move.node, redirect)]

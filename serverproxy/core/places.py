@@ -23,7 +23,7 @@ class Candidate:
     """False: the parent has not yet reported a parent of its own in this stripe, or hangs, in the
     end, under such a node."""
     chosen: bool = False
-    """`displaced` is not for the parent to decide: the node says it in Attach."""
+    """`displaced` is not for the parent to decide: it is told so (MakeWay)."""
 
 
 @dataclass(frozen=True, slots=True)

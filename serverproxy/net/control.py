@@ -8,7 +8,7 @@ from common.codec import decode_from_node
 from common.errors import BadMessageError
 from common.frame import Received
 from common.ids import ROOT, Address, NodeId, Stripe
-from common.messages import VERSION, Announce, Clock, Closed, Dismiss, Join, Leave, Rejoin, Report
+from common.messages import VERSION, Announce, Clock, Closed, Join, Leave, Rejoin, Report
 from common.runtime.link import Idle, Link
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
@@ -209,8 +209,8 @@ class Control:
             match command:
                 case MakeOffer():
                     self._offer(command)
-                case Send(node, Dismiss(node=child)) if node == ROOT:
-                    self._feed.downlink.dismiss(NodeId(child))
+                case Send(node, message) if node == ROOT:
+                    self._feed.downlink.told(message)
                 case Send(node, message):
                     if (link := self._links.get(node)) is not None:
                         before = link.sent_bytes

@@ -22,6 +22,7 @@ from common.messages import (
     ChildLost,
     FromNode,
     Leave,
+    MakeWay,
     Message,
     ProbeReply,
     Redirect,
@@ -277,7 +278,9 @@ class Model:
                 case MakeOffer():
                     self._offered(command)
                 case Send(name, message):
-                    if (node := self.nodes.get(name)) is not None and node.control_up:
+                    if isinstance(message, MakeWay) and name == ROOT:
+                        self._expect(self.root, message)
+                    elif (node := self.nodes.get(name)) is not None and node.control_up:
                         node.inbox.append(message)
                 case members.Refuse(name):
                     self.refused.append(name)
@@ -322,8 +325,13 @@ class Model:
             case Serve(serve=serve, slots=slots, addresses=addresses):
                 node.addresses = addresses
                 node.serving(serve, slots)
+            case MakeWay() as way:
+                self._expect(node.children, way)
             case _:
                 pass
+
+    def _expect(self, children: Children, way: MakeWay) -> None:
+        children.make_way(Stripe(way.stripe), NodeId(way.node), NodeId(way.child))
 
     def _redirect(
         self, name: NodeId, stripe: Stripe, parent: NodeId, targets: Sequence[Candidate]
@@ -383,7 +391,6 @@ class Model:
             addresses=node.addresses,
             start=0,
             orphan=command.orphan,
-            displaces=command.candidate.displaces,
         )
         match self._children(target).ask(request, path):
             case Admit(dismiss):

@@ -71,7 +71,9 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     **dict.fromkeys(["AttachedReport", "DetachedReport", "ParentLost"], decode_from_node),
     **dict.fromkeys(["ChildLost", "Report", "Leave"], decode_from_node),
     **dict.fromkeys(["Offer", "Candidates", "Redirect", "Serve", "Clock"], decode_from_server),
-    **dict.fromkeys(["Announce", "Closed", "Dismiss", "Refused", "Standby"], decode_from_server),
+    **dict.fromkeys(
+        ["Announce", "Closed", "Dismiss", "MakeWay", "Refused", "Standby"], decode_from_server
+    ),
     **dict.fromkeys(["ProbeReply", "Attached"], decode_from_parent),
     "HelloReply": decode_from_probed,
 }

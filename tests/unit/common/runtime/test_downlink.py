@@ -6,14 +6,14 @@ from common.children import Children
 from common.codec import decode_end, decode_path, decode_redirect
 from common.frame import FrameReader, FrameType, Heartbeat, encode_resume
 from common.ids import NodeId, Stripe
-from common.messages import VERSION, Attach, Attached, Refused
+from common.messages import VERSION, Attach, Attached, Dismiss, MakeWay, Redirect, Refused
 from common.runtime.childfeed import BURST_BYTES, STALLED_AFTER
 from common.runtime.downlink import MAX_DISMISSED, Downlink
 from common.stripelog import StripeLog
 from tests.support.noted import Above, Clock, NotedLink, fill
 
 S0 = Stripe(0)
-C, D = NodeId("c"), NodeId("d")
+C, D, E = NodeId("c"), NodeId("d"), NodeId("e")
 FRAME = 5_000
 
 
@@ -109,7 +109,7 @@ def test_who_is_dismissed_is_fed_no_more_and_taken_no_more() -> None:
     parent = Parent(slots=3)
     fed, other = parent.asked(C), parent.asked(D)
     fed.taken()
-    parent.downlink.dismiss(C)
+    parent.downlink.told(Dismiss(node=C))
     ((kind, body),) = fed.taken().control
     assert (kind, decode_end(body).reason, fed.why) == (FrameType.END, "kicked", "kicked")
     for active in (True, False):
@@ -122,16 +122,28 @@ def test_who_is_dismissed_is_fed_no_more_and_taken_no_more() -> None:
 def test_who_stands_by_for_one_that_is_dismissed_does_so_no_more() -> None:
     parent = Parent()
     held = parent.asked(C, active=False)
-    parent.downlink.dismiss(C)
+    parent.downlink.told(Dismiss(node=C))
     assert held.why == "kicked"
 
 
 def test_so_many_are_dismissed_at_a_time() -> None:
     parent = Parent()
-    parent.downlink.dismiss(C)
+    parent.downlink.told(Dismiss(node=C))
     for number in range(MAX_DISMISSED):
-        parent.downlink.dismiss(NodeId(f"n{number}"))
+        parent.downlink.told(Dismiss(node=f"n{number}"))
     (answer,) = parent.asked(C).messages
+    assert isinstance(answer, Attached)
+
+
+def test_the_server_proxy_says_whose_place_a_node_takes() -> None:
+    """It goes under that node when it has caught up; else the node is sent on."""
+    parent = Parent()
+    for node in (C, D):
+        parent.asked(node, slots=2)
+    (answer,) = parent.asked(E, slots=2).messages
+    assert isinstance(answer, Redirect)
+    parent.downlink.told(MakeWay(stripe=S0, node=E, child=D))
+    (answer,) = parent.asked(E, slots=2).messages
     assert isinstance(answer, Attached)
 
 

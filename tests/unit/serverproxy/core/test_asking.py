@@ -17,8 +17,8 @@ def asking_for_two_moves() -> tuple[Trees, Asking]:
     assert trees.place(D, S0, avoid=[ROOT, A, B, E])
     assert [trees.moving_to(node, S0) for node in (C, D)] == [A, C]
 
-    def redirect(move: Move) -> Command:
-        return Send(move.node, Redirect(stripe=S0, parent=move.source, targets=()))
+    def redirect(move: Move) -> list[Command]:
+        return [Send(move.node, Redirect(stripe=S0, parent=move.source, targets=()))]
 
     return trees, Asking(trees, redirect)
 

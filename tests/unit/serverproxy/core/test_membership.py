@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,10 +15,12 @@ from common.messages import (
     ChildLost,
     DetachedReport,
     Leave,
+    MakeWay,
     ParentLost,
     Redirect,
     Report,
     Serve,
+    Standby,
 )
 from serverproxy.core.asking import MAX_ASKED
 from serverproxy.core.members import (
@@ -33,7 +36,8 @@ from serverproxy.core.members import (
     Told,
 )
 from serverproxy.core.membership import ASK_AGAIN, SETTLE_SOON, Membership
-from serverproxy.core.tree import Trees
+from serverproxy.core.places import Candidate, Placement
+from serverproxy.core.tree import Move, Trees
 from tests.support.overlay_model import STRIPES, Model
 
 GRACE = 10.0
@@ -432,6 +436,25 @@ def test_who_waits_for_another_to_move_is_asked_at_its_report() -> None:
     assert redirected(overlay.expire(overlay.core.next_deadline() or 0.0)) == ["n5"]
     arrived = AttachedReport(stripe=S0, parent="n1", first=0, lost="n3")
     assert redirected(overlay.told("n5", arrived)) == ["n2"]
+
+
+@pytest.mark.parametrize(("chosen", "told"), [(True, ["n1", "n3"]), (False, ["n3"])])
+def test_whose_place_a_node_fills_its_new_parent_is_told_first(
+    monkeypatch: pytest.MonkeyPatch, chosen: bool, told: list[str]
+) -> None:
+    """Where the child is not for the parent to decide: nobody else can say so."""
+    overlay = Overlay()
+    overlay.chain()
+    overlay.join("n3")
+    overlay.attach("n3", "n2")
+    parent = Candidate(NodeId("n1"), 2, NodeId("n2"), chosen=chosen)
+    move = Move(NodeId("n3"), NodeId("n2"), Placement(S0, (parent,), shared=False))
+    monkeypatch.setattr(overlay.trees, "remedies", lambda: [move])
+    due = overlay.expire(overlay.core.next_deadline() or 0.0)
+    sent = [c for c in due if isinstance(c, Send) and not isinstance(c.message, Standby)]
+    assert [one.node for one in sent] == told
+    if chosen:
+        assert sent[0].message == MakeWay(stripe=S0, node="n3", child="n2")
 
 
 def redirected(commands: Sequence[Command]) -> list[str]:
