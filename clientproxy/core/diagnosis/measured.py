@@ -129,7 +129,8 @@ class Sample:
     fastest: float = 0.0
     """Most bytes a second, over half a second."""
     delay: float = 0.0
-    """Seconds from the server proxy to here, at the end."""
+    """Seconds from the server proxy to here: the least of the last second, for a pause says
+    nothing."""
     lost: int = 0
     late: int = 0
     """Packets that came after they were given up, or twice."""
@@ -138,6 +139,8 @@ class Sample:
     held_up: float = 0.0
     """Share of the looks, twenty a second, that came more than 100 ms late: the machine is busy."""
     parents: Sequence[Parent] = ()
+    no_parent: str = ""
+    """Why a stripe has none, where all that were named were asked in vain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

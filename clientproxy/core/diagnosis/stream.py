@@ -224,18 +224,19 @@ def parents(sample: Sample) -> Iterator[Finding]:
     if not sample.source_up:
         return
     for one in sample.parents:
-        yield _parent(one)
+        yield _parent(one, sample.no_parent)
 
 
-def _parent(one: Parent) -> Finding:
+def _parent(one: Parent, why_not: str) -> Finding:
     stripe = f"Stripe {one.stripe}"
     if one.node is None:
         return Finding(
             level="problem",
             topic="parents",
-            what=f"{stripe} has no parent: nobody that the server proxy named could be reached.",
+            what=f"{stripe} has no parent: {why_not or 'it still looks for one'}.",
             meaning="A part of the stream is missing.",
-            advice="Is outgoing TCP to any port allowed here? Other nodes listen on 7855.",
+            advice="Where none could be reached: is outgoing TCP to any port allowed here? Other"
+            " nodes listen on 7855. Where all were full: wait until somebody leaves.",
         )
     name = "the server proxy itself" if one.node == ROOT else f"node {one.node}"
     away = f" ({counted(one.hops, 'hop')} from the server proxy)" if one.hops > 1 else ""

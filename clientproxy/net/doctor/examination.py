@@ -1,10 +1,9 @@
 """The whole examination, in order, within twenty seconds."""
 
 import asyncio
-from collections.abc import Sequence
 
 from clientproxy.config import ClientConfig
-from clientproxy.core.diagnosis.measured import Measured, Port, Server
+from clientproxy.core.diagnosis.measured import Measured, Server
 from clientproxy.net.doctor import ports
 from clientproxy.net.doctor.progress import Progress
 from clientproxy.net.doctor.reach import reach
@@ -58,7 +57,7 @@ async def _visit(
     guest = config.model_copy(update={"server": address, "max_children": 0, "join": ()})
     visit = Visit(channel, address, guest, until)
     try:
-        await visit.make(_listen(config, measured.ports), seconds, progress)
+        await visit.make(seconds, progress)
         sample, clock, round_trips = visit.sample(), visit.clock(), visit.round_trips()
     finally:
         await visit.close()
@@ -71,9 +70,3 @@ async def _visit(
         round_trips=round_trips,
         sample=sample,
     )
-
-
-def _listen(config: ClientConfig, found: Sequence[Port]) -> Address:
-    """Return the overlay port that is to be reached; if somebody has it, any other."""
-    free = any(one.key == "listen" and one.state == "free" for one in found)
-    return config.listen if free else Address("", 0)

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from clientproxy.config import ClientConfig
+from clientproxy.core.diagnosis.looks import Look, delay, fastest
 from clientproxy.core.diagnosis.measured import Clock, Parent, Sample
 from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.doctor.probing import Probing
@@ -27,18 +27,6 @@ DIALLED_FOR = 5.2
 LOOK_EVERY = 0.05
 HELD_UP = 0.1
 """Seconds that a look may come late."""
-FASTEST_OVER = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """The counts at one moment."""
-
-    at: float
-    received_bytes: int
-    delivered: int
-    captured: float
-    """Loop time at which the server proxy took the newest packet."""
 
 
 class Visit:
@@ -55,16 +43,16 @@ class Visit:
         self._node: Node | None = None
         self._probing: Probing | None = None
         self._asked_at = self._loop.time()
-        self._looks: list[_Look] = []
+        self._looks: list[Look] = []
         self._first: int | None = None
         """Index of the first look that saw a packet delivered."""
         self._deepest = self._late_looks = 0
 
-    async def make(self, listen: Address, seconds: float, progress: Progress) -> None:
+    async def make(self, seconds: float, progress: Progress) -> None:
         """Join, look for `seconds`, and wait whether this machine is reached."""
         try:
-            self._channels.overlay = await self._listener.start(listen)
-        except OSError:  # somebody has taken it since it was free
+            self._channels.overlay = await self._listener.start(self._config.listen)
+        except OSError:  # whose it is, `ports` says: another one will do
             self._channels.overlay = await self._listener.start(Address("", 0))
         progress.say(f"asking for a place in channel {self._channel}")
         node = await self._place()
@@ -127,7 +115,7 @@ class Visit:
         captured = feed.delivered_at - feed.delay
         if self._first is None and feed.stats.delivered:
             self._first = len(self._looks)
-        self._looks.append(_Look(now, received, feed.stats.delivered, captured))
+        self._looks.append(Look(now, received, feed.stats.delivered, captured))
         self._deepest = max(self._deepest, feed.reorder_depth)
 
     async def close(self) -> None:
@@ -176,29 +164,18 @@ class Visit:
             stream_seconds=max(0.0, last.captured - first.captured),
             bytes=last.received_bytes - first.received_bytes,
             packets=last.delivered - first.delivered,
-            fastest=self._fastest(),
-            delay=max(0.0, last.at - last.captured) if self._first is not None else 0.0,
+            fastest=fastest(self._looks),
+            delay=delay(looks) if self._first is not None else 0.0,
             lost=feed.lost,
             late=feed.late,
             deepest=self._deepest,
             held_up=self._late_looks / max(1, len(self._looks)),
             parents=[_parent(node.stripes, stripe) for stripe in node.stripes.stripes],
+            no_parent=node.stripes.uplink.search.why_not() or "",
         )
 
-    def _fastest(self) -> float:
-        """Return the most bytes a second over half a second."""
-        most, begin = 0.0, 0
-        for look in self._looks:
-            while look.at - self._looks[begin].at >= FASTEST_OVER:
-                before = self._looks[begin]
-                most = max(
-                    most, (look.received_bytes - before.received_bytes) / (look.at - before.at)
-                )
-                begin += 1
-        return most
 
-
-_NEVER = _Look(0.0, 0, 0, 0.0)
+_NEVER = Look(0.0, 0, 0, 0.0)
 
 
 def _parent(stripes: Stripes, stripe: Stripe) -> Parent:

@@ -17,7 +17,9 @@ from common.codec import encode_message
 from common.ids import Address
 from common.messages import VERSION, Refused
 from common.runtime.tasks import Tasks
+from serverproxy.net import control
 from tests.integration.overlay.conftest import Join
+from tests.integration.overlay.test_late_dialback import slow
 from tests.support.overlay import until
 from tests.support.synthetic import Viewer, synthetic
 
@@ -108,6 +110,31 @@ async def test_where_only_a_node_with_slots_finds_a_place_it_comes_as_one(join: 
         assert measured.sample.offered
         assert diagnose(measured).exit_code == 0
         assert server.channel.joins["full"] == 1
+
+
+async def test_it_waits_for_a_dial_back_that_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "dial_back", slow(1.5))
+    async with synthetic() as server:
+        server.up()
+        play = server.play()
+        measured = await examined(server.address)
+        play.cancel()
+        assert measured.sample is not None
+        assert measured.sample.reached
+
+
+async def test_who_is_never_reached_is_waited_for_only_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(control, "dial_back", slow(60.0))
+    monkeypatch.setattr(visit, "DIALLED_FOR", 1.0)
+    async with synthetic() as server:
+        server.up()
+        play = server.play()
+        measured = await examined(server.address)
+        play.cancel()
+        assert diagnose(measured).level == "warning"
+        assert "You pass nothing on" in [one.what[:19] for one in diagnose(measured).findings]
 
 
 async def test_a_source_that_is_down_ends_the_visit_early() -> None:

@@ -341,6 +341,11 @@ def test_a_stream_that_comes_slower_than_it_is_made_is_a_problem_with_both_rates
     assert diagnosis.exit_code == 1
 
 
+def test_what_is_lost_on_a_line_that_is_too_slow_follows_from_that() -> None:
+    diagnosis = sampled(delay=3.1, stream_seconds=2.0, bytes=525_000, lost=400)
+    assert diagnosis.verdict.startswith("Too slow: the stream needs 2.1 Mbit/s")
+
+
 def test_a_stream_that_is_late_but_catches_up_is_fast_enough() -> None:
     finding = said(sampled(delay=3.1, stream_seconds=9.0), "download", "ok")
     assert "still catching up, 3.1 s behind" in finding.what
@@ -366,7 +371,9 @@ def parents(**changes: object) -> Diagnosis:
 
 def test_a_parent_that_is_late_is_a_warning_and_a_stripe_without_one_a_problem() -> None:
     assert "node n4 (2 hops" in said(parents(behind=0.5), "parents", "warning").what
-    assert "Stripe 1 has no parent" in parents(node=None).verdict
+    assert parents(node=None).verdict == "Stripe 1 has no parent: it still looks for one."
+    vain = sampled(parents=(replace(PARENTS[0], node=None),), no_parent="n4: full")
+    assert vain.verdict == "Stripe 0 has no parent: n4: full."
     assert "Nothing came" in said(parents(received=0), "parents", "problem").meaning
 
 
