@@ -17,6 +17,7 @@ HEADER_BYTES = HEADER.size
 PREFIX = struct.Struct("!IB")
 PREFIX_BYTES = PREFIX.size
 _HEARTBEAT = struct.Struct("!QQQQ?")
+_HEARTBEAT_FRAME = struct.Struct("!IBQQQQ?")
 _RESUME = struct.Struct("!Q")
 MAX_PAYLOAD_BYTES = 65_535
 NUMBER_BITS = 62
@@ -59,6 +60,9 @@ class Packet(NamedTuple):
     type: int = FrameType.DATA
 
 
+_HEARTBEAT_TYPE = int(FrameType.HEARTBEAT)
+
+
 class Heartbeat(NamedTuple):
     """Body of a HEARTBEAT frame: what a side that had nothing to send still has to say."""
 
@@ -74,17 +78,17 @@ class Heartbeat(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the frame."""
-        return encode_control(FrameType.HEARTBEAT, _HEARTBEAT.pack(*self))
+        return _HEARTBEAT_FRAME.pack(_HEARTBEAT.size + 1, _HEARTBEAT_TYPE, *self)
 
     @classmethod
     def decode(cls, body: bytes) -> "Heartbeat":
         """Return the heartbeat of a frame's body; raises BadFrameError."""
         if len(body) != _HEARTBEAT.size:
             raise BadFrameError(f"heartbeat of {len(body)} bytes")
-        beat = cls(*_HEARTBEAT.unpack(body))
-        if (beat.newest | beat.keyframe | beat.time_us | beat.echo_us) >> NUMBER_BITS:
+        newest, keyframe, time_us, echo_us, starved = _HEARTBEAT.unpack(body)
+        if (newest | keyframe | time_us | echo_us) >> NUMBER_BITS:
             raise BadFrameError(f"heartbeat with a number of more than {NUMBER_BITS} bits")
-        return beat
+        return cls(newest, keyframe, time_us, echo_us, starved)
 
 
 def encode_resume(seq: int) -> bytes:
@@ -154,9 +158,10 @@ class FrameReader:
     def feed(self, chunk: bytes) -> Received:
         """Take what came; return all complete frames. Raises BadFrameError: end the link then."""
         data = self._rest + chunk if self._rest else chunk
-        received = Received([], [], [])
+        packets: list[Packet] = []
+        frames: list[bytes] = []
+        control: list[tuple[FrameType, bytes]] = []
         at, end = 0, len(data)
-        packets, frames = received.packets.append, received.frames.append
         while at + PREFIX_BYTES <= end:
             if at + HEADER_BYTES <= end:  # most are data: what else it may be has no such fields
                 size, kind, track, flags, seq, capture = _unpack_header(data, at)
@@ -175,13 +180,13 @@ class FrameReader:
                     raise BadFrameError(f"sequence number {seq}, captured at {capture}")
                 frame = data[at:after]
                 fields = (seq, capture, track, flags, frame[HEADER_BYTES:], kind)
-                packets(_new_packet(Packet, fields))
-                frames(frame)
+                packets.append(_new_packet(Packet, fields))
+                frames.append(frame)
             else:
-                received.control.append((_frame_type(kind), data[at + PREFIX_BYTES : after]))
+                control.append((_frame_type(kind), data[at + PREFIX_BYTES : after]))
             at = after
         self._rest = data[at:]
-        return received
+        return Received(packets, frames, control)
 
 
 def _frame_type(kind: int) -> FrameType:

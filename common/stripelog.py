@@ -79,13 +79,15 @@ class StripeLog:
             packets, frames = [packets[i] for i in keep], [frames[i] for i in keep]
         if not packets:
             return packets
-        if firsts := [packet.seq for packet in packets if packet.flags & FLAG_FIRST]:
-            self._began = firsts[-1]
-        self._seqs += [packet.seq for packet in packets]
-        self._captures += [packet.capture_us for packet in packets]
+        seqs, captures = self._seqs, self._captures
+        for seq, capture_us, _, flags, _, _ in packets:
+            if flags & FLAG_FIRST:
+                self._began = seq
+            seqs.append(seq)
+            captures.append(capture_us)
         self._frames += frames
         self._size += sum(map(len, frames))
-        self.newest = packets[-1].seq
+        self.newest = seqs[-1]
         self._trim()
         return packets
 

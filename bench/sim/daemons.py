@@ -170,6 +170,11 @@ class ClientHost:
         stripes = self.node.stripes
         return None if stripes is None else stripes.uplink.search.parent(Stripe(stripe))
 
+    def parents(self) -> list[NodeId | None]:
+        """Return the parents in all stripes, none before the Offer."""
+        stripes = self.node.stripes
+        return [] if stripes is None else list(map(stripes.uplink.search.parent, stripes.stripes))
+
     def children(self, stripe: int) -> list[NodeId]:
         """Return the children in a stripe."""
         stripes = self.node.stripes

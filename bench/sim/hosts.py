@@ -76,19 +76,23 @@ class End(asyncio.Transport):
         self.held: list[bytes | None] | None = None
         """What waits for a cut to be mended; None at the end of the list: the end of the link."""
         self.ended = False
-        self._network, self._unread, self._paused = network, 0, False
+        self.unread = 0
+        """Bytes written that the other side has not taken yet."""
+        self.paused = False
+        """The protocol was told to write nothing more for now."""
+        self._network = network
 
     # --- asyncio.Transport
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.ended:
             return
-        self._unread += len(data)
+        self.unread += len(data)
         if self.host.counted and is_message(data):
             self.host.messages += 1
         self._network.carry(self, bytes(data))
-        if self._unread > KERNEL_BYTES and not self._paused:
-            self._paused = True
+        if self.unread > KERNEL_BYTES and not self.paused:
+            self.paused = True
             self.protocol.pause_writing()
 
     def close(self) -> None:
@@ -104,7 +108,7 @@ class End(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
     def get_write_buffer_size(self) -> int:
-        return 0 if self.ended else max(0, self._unread - KERNEL_BYTES)
+        return 0 if self.ended else max(0, self.unread - KERNEL_BYTES)
 
     # --- the network
 
@@ -124,17 +128,19 @@ class End(asyncio.Transport):
                 self.protocol.eof_received()
                 self.finish(None)
             return
-        self.peer.was_read(len(data))
+        peer = self.peer
+        peer.unread -= len(data)
+        if peer.paused:
+            peer.was_read()
         if self.host.counted and is_message(data):
             self.host.messages += 1
         if not self.ended:
             self.protocol.data_received(data)
 
-    def was_read(self, size: int) -> None:
-        """Note that the other side took bytes."""
-        self._unread -= size
-        if self._paused and self._unread <= KERNEL_BYTES:
-            self._paused = False
+    def was_read(self) -> None:
+        """Let the protocol go on writing once there is room again."""
+        if self.unread <= KERNEL_BYTES:
+            self.paused = False
             if not self.ended:
                 self._network.loop.call_soon(
                     self.protocol.resume_writing, context=self.host.context

@@ -32,20 +32,17 @@ class CircleError(RuntimeError):
     """Time stands still: somebody has set a timer in the past again and again."""
 
 
-class _Call(asyncio.TimerHandle):
-    """Something that is to be done at a time."""
+class _Timer(asyncio.TimerHandle):
+    """What whoever asked for a call can cancel it with."""
 
-    __slots__ = ("at", "do", "dropped", "in_context", "with_args")
+    __slots__ = ("at", "dropped")
 
-    def __init__(
-        self, at: float, do: Callable[..., object], args: tuple[object, ...], context: Context
-    ) -> None:
+    def __init__(self, at: float) -> None:
         # What asyncio's own handle holds besides is for its own loops: nothing here reads it.
-        self.at, self.do, self.with_args, self.in_context = at, do, args, context
-        self.dropped = False
+        self.at, self.dropped = at, False
 
     def cancel(self) -> None:
-        self.dropped, self.do, self.with_args = True, _nothing, ()
+        self.dropped = True
 
     def cancelled(self) -> bool:
         return self.dropped
@@ -60,15 +57,17 @@ class _Call(asyncio.TimerHandle):
         return self is other
 
     def __repr__(self) -> str:
-        return f"<call of {self.do} at {self.at}>"
+        return f"<call at {self.at}>"
 
 
-def _nothing() -> None: ...
+_Call = tuple[float, int, _Timer | None, Callable[..., object], tuple[object, ...], Context]
+"""What is to be done: when, and as the how manieth that was asked for, which orders the heap; its
+handle, if anybody can cancel it; the function, its arguments and its context."""
 
 
 def _forget(call: _Call) -> None:
     """Drop a call of a dead host; a task that had not begun shall not be missed."""
-    task = getattr(call.do, "__self__", None)
+    task = getattr(call[3], "__self__", None)
     work = task.get_coro() if isinstance(task, asyncio.Task) else None
     if isinstance(work, CoroutineType) and getcoroutinestate(work) == CORO_CREATED:
         work.close()
@@ -84,12 +83,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Calls made so far."""
         self.failures: list[str] = []
         """What went wrong in calls; a simulation that is right has none."""
-        self._now = 0.0
+        self.now = 0.0
+        """Seconds since the simulation began."""
         self._since = 0
         """`events` when time last moved."""
         self._count = 0
-        self._heap: list[tuple[float, int, _Call]] = []
+        self._heap: list[_Call] = []
         self._soon: deque[_Call] = deque()
+        self._context: Context | None = None
+        """That of the call which is being made."""
+        self.after: dict[str, Callable[[], object]] = {}
+        """What is to be called after each call of these hosts, by name."""
         self._halted: dict[str, deque[_Call] | None] = {}
 
     def __del__(self) -> None:
@@ -98,14 +102,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
     # --- asyncio
 
     def time(self) -> float:
-        return self._now
+        return self.now
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        call = _Call(self._now, callback, args, context or copy_context())
-        self._soon.append(call)
-        return call
+        timer = _Timer(self.now)
+        context = context or self._context or copy_context()
+        self._soon.append((self.now, 0, timer, callback, args, context))
+        return timer
 
     def call_at(
         self,
@@ -114,10 +119,23 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        call = _Call(when, callback, args, context or copy_context())
+        timer = _Timer(when)
         self._count += 1
-        heappush(self._heap, (when, self._count, call))
-        return call
+        # The daemons' code sets no context variable: who is called back needs no copy of its own.
+        context = context or self._context or copy_context()
+        heappush(self._heap, (when, self._count, timer, callback, args, context))
+        return timer
+
+    def carry(
+        self,
+        when: float,
+        take: Callable[[bytes | None], None],
+        data: bytes | None,
+        context: Context,
+    ) -> None:
+        """Call `take` with what arrives then, as `call_at` does; it cannot be cancelled."""
+        self._count += 1
+        heappush(self._heap, (when, self._count, None, take, (data,), context))
 
     def call_later(
         self,
@@ -127,7 +145,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         later = max(delay, RESOLUTION)
-        return self.call_at(self._now + later, callback, *args, context=context)
+        return self.call_at(self.now + later, callback, *args, context=context)
 
     def call_exception_handler(self, context: Mapping[str, object]) -> None:
         message = str(context.get("message"))
@@ -139,20 +157,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def run_until(self, end: float) -> None:
         """Do everything that is due until `end`, which is the time then."""
         _set_running_loop(self)
+        heap, soon = self._heap, self._soon
         try:
             while True:
-                while self._soon:
-                    self._make(self._soon.popleft())
-                if not self._heap or self._heap[0][0] > end:
+                while soon:
+                    self._make(soon.popleft())
+                if not heap or heap[0][0] > end:
                     break
-                when, _, call = heappop(self._heap)
-                if when > self._now:
-                    self._now, self._since = when, self.events
+                call = heappop(heap)
+                if call[0] > self.now:
+                    self.now, self._since = call[0], self.events
                 elif self.events > self._since + MOST_AT_ONCE:
-                    raise CircleError(f"at {self._now} somebody runs in a circle: {call}")
+                    raise CircleError(f"at {self.now} somebody runs in a circle: {call[3]}")
                 self._make(call)
-            self._now = end
+            self.now = end
         finally:
+            self._context = None
             _set_running_loop(None)
 
     def halt(self, owner: str, *, for_good: bool) -> None:
@@ -164,10 +184,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._soon.extend(self._halted.pop(owner) or ())
 
     def _make(self, call: _Call) -> None:
-        if call.dropped:
+        _, _, timer, do, args, context = call
+        if timer is not None and timer.dropped:
             return
-        context = call.in_context
-        if self._halted and (owner := context.get(OWNER)) in self._halted:
+        owner = context.get(OWNER, "")
+        if owner in self._halted:
             kept = self._halted[owner]
             if kept is None:
                 _forget(call)
@@ -175,7 +196,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 kept.append(call)
             return
         self.events += 1
+        self._context = context
         try:
-            context.run(call.do, *call.with_args)
+            context.run(do, *args)
         except Exception as error:  # told by whoever runs the simulation
-            self.call_exception_handler({"message": f"{call}", "exception": error})
+            self.call_exception_handler({"message": f"{do}", "exception": error})
+        if owner in self.after:
+            self.after[owner]()

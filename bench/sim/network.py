@@ -32,6 +32,11 @@ SEGMENT_BYTES = 60
 """What a segment costs a host's rate besides its bytes."""
 
 
+def _size(data: bytes | None) -> int:
+    """Return the bytes that a segment with this takes of a host's rate."""
+    return SEGMENT_BYTES + (0 if data is None else len(data))
+
+
 @dataclass(frozen=True, slots=True)
 class Weather:
     """What lies between any two hosts."""
@@ -155,19 +160,21 @@ class Network:
             self._send(end, data, 0.0)
 
     def _send(self, end: End, data: bytes | None, later: float) -> None:
-        host, peer = end.host, end.peer
-        departs = self.loop.time() + later
-        size = SEGMENT_BYTES + (0 if data is None else len(data))
+        host, peer, weather = end.host, end.peer, self.weather
+        there = peer.host
+        arrives = self.loop.now + later
         if host.rate is not None:
-            departs = host.busy_until = max(departs, host.busy_until) + size / host.rate
-        delay, weather = self.delay(host, peer.host), self.weather
-        arrives = departs + delay + self.rng.random() * weather.jitter
+            arrives = host.busy_until = max(arrives, host.busy_until) + _size(data) / host.rate
+        delay = host.access + there.access
+        arrives = arrives + delay + self.rng.random() * weather.jitter
         if weather.loss and self.rng.random() < weather.loss:
             arrives += LEAST_RETRANSMISSION + 2 * delay
-        if (downlink := peer.host.downlink) is not None:
-            arrives = peer.host.full_until = max(arrives, peer.host.full_until) + size / downlink
-        end.arrives_at = max(end.arrives_at, arrives)
-        self.loop.call_at(end.arrives_at, peer.arrive, data, context=peer.host.context)
+        if there.downlink is not None:
+            arrives = max(arrives, there.full_until) + _size(data) / there.downlink
+            there.full_until = arrives
+        arrives = max(arrives, end.arrives_at)
+        end.arrives_at = arrives
+        self.loop.carry(arrives, peer.arrive, data, there.context)
 
     def _release(self, end: End) -> None:
         """Send what waited with the first retransmission after the cut: their pauses double."""

@@ -71,7 +71,7 @@ class Heartbeats:
             if looked is None:
                 continue
             for end in list(looked.client.host.ends):
-                if end.peer.host is server.host:
+                if end.peer.host is server.host and self._run.loop.network.hears(end.peer):
                     self._hear_one(end.peer, now)
             if not child.fresh:
                 self._keep_busy(looked)
@@ -114,27 +114,32 @@ class Heartbeats:
 
     def _hear(self, host: Host, now: float) -> bool:
         """Let every link count as heard that can be; return whether all can."""
-        heard = [self._hear_one(end, now) for end in list(host.ends)]
-        return all(heard)
+        network, sound = self._run.loop.network, True
+        for end in list(host.ends):
+            if network.hears(end):
+                self._hear_one(end, now)
+            else:
+                sound = False
+        return sound
 
-    def _hear_one(self, end: End, now: float) -> bool:
-        """Let a link count as heard, and what a child has as told, if it gets through."""
-        if not self._run.loop.network.hears(end):
-            return False
+    def _hear_one(self, end: End, now: float) -> None:
+        """Let a link count as heard, and what a child has as told."""
         near, far = end.protocol, end.peer.protocol
-        if isinstance(near, Link):
-            near.heard = now
-            if isinstance(far, Link) and isinstance(far.handler, ParentLink):
-                self._tell_newest(near, far.handler, end.peer.host.name)
-        return True
+        if not isinstance(near, Link):
+            return
+        near.heard = now
+        if isinstance(far, Link):
+            child = far.handler
+            if isinstance(child, ParentLink) and child.is_attached and not child.standby:
+                self._tell_newest(near, child, end.peer.host.name)
 
     def _tell_newest(self, link: Link, child: ParentLink, name: str) -> None:
         looked, downlink = self._looked.get(name), link.handler
-        if looked is None or not isinstance(downlink, Downlink) or not child.is_attached:
+        if looked is None or not isinstance(downlink, Downlink):
             return
         stripes = looked.client.node.stripes
-        if stripes is not None and not child.standby:
-            now_us = int(self._run.loop.time() * 1e6)
+        if stripes is not None:
+            now_us = int(self._run.loop.now * 1e6)
             beat = Heartbeat(stripes.newest(child.stripe), 0, now_us, 0, starved=False)
             body = beat.encode()[PREFIX_BYTES:]
             downlink.frames(link, Received([], [], [(FrameType.HEARTBEAT, body)]))

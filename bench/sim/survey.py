@@ -1,5 +1,6 @@
 """Looks at all nodes now and then: newcomers, orphans, moves, heights."""
 
+from functools import partial
 from typing import Protocol
 
 from bench.sim.daemons import ClientHost, ServerHost
@@ -10,9 +11,8 @@ from common.ids import ROOT, NodeId
 
 LOOK_EVERY = 0.25
 HEIGHTS_EVERY = 1.0
-LOOK_CLOSER_EVERY = 0.01
 LOOK_CLOSER_FOR = 1.0
-"""Seconds for which a node that has lost a link is looked at more often."""
+"""Seconds for which a node that has lost a link, or got one, is looked at after each call of it."""
 
 
 class Run(Protocol):
@@ -55,6 +55,8 @@ class Survey:
                 self.oldest = max(self.oldest, now - since)
             else:
                 del self._orphans[place]
+        for name in self._closer.keys() - run.clients.keys():
+            self._look_no_closer(name)
         if now >= self._told_at:
             self._told_at = now + HEIGHTS_EVERY
             run.results.looks.append(self._told(now))
@@ -62,22 +64,21 @@ class Survey:
 
     def _changed(self, host: Host) -> None:
         """Look closer at who has lost a link, or got one, for a while."""
-        client, now = self._run.clients.get(host.name), self._run.loop.time()
-        if client is not None:
-            if host.name not in self._closer:
-                self._run.loop.call_soon(self._look_closer, client)
-            self._closer[host.name] = now + LOOK_CLOSER_FOR
+        if (client := self._run.clients.get(host.name)) is not None:
+            self._closer[host.name] = self._run.loop.now + LOOK_CLOSER_FOR
+            self._run.loop.after[host.name] = partial(self._look_closer, client)
 
     def _look_closer(self, client: ClientHost) -> None:
-        now = self._run.loop.time()
+        now = self._run.loop.now
         self._look_at(client, now)
-        if now < self._closer[client.name] and client.name in self._run.clients:
-            self._run.loop.call_later(LOOK_CLOSER_EVERY, self._look_closer, client)
-        else:
-            del self._closer[client.name]
+        if now >= self._closer[client.name]:
+            self._look_no_closer(client.name)
+
+    def _look_no_closer(self, name: str) -> None:
+        del self._closer[name], self._run.loop.after[name]
 
     def _look_at(self, client: ClientHost, now: float) -> None:
-        parents = [client.parent(stripe) for stripe in client.stripes]
+        parents = client.parents()
         if client.parents_after is None:
             if parents and None not in parents:
                 client.parents_after = now - client.born_at

@@ -91,7 +91,8 @@ class LinkLag:
             return
         if not self._samples or now - self._samples[-1][0] >= _SAMPLE_EVERY:
             self._samples.append((now, self.seconds))
-            if self.behind_for(SLOW_FOR / 2, now) >= SHARED_LAG:
+            # A link that is not behind now has not been for a while: most need no second look.
+            if self.seconds >= SHARED_LAG and self.behind_for(SLOW_FOR / 2, now) >= SHARED_LAG:
                 self._behind_at = now
 
     def behind_for(self, seconds: float, now: float) -> float:
@@ -181,7 +182,7 @@ class LagWatch:
         return due
 
     def _is_slow(self, lag: LinkLag, now: float) -> bool:
-        if not lag.falls_back:
+        if lag.seconds < SLOW_LAG or not lag.falls_back:
             return False
         if lag.behind_for(self._slow_for, now) >= SLOW_LAG:
             return True

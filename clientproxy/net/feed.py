@@ -182,7 +182,7 @@ class MergedFeed:
                 self.keyframe = packet.seq
         if out := self._reorder.push(packets, now):
             self._deliver(out)
-        if self._timer is None:
+        if self._timer is None and self._reorder.held:
             self._arm()
 
     def end(self, reason: str) -> None:

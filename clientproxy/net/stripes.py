@@ -75,6 +75,8 @@ class Stripes:
             StripeLog(max_bytes=config.log_bytes, max_age=config.log_time)
             for _ in range(offer.stripes)
         ]
+        self.stripes = [Stripe(number) for number in range(offer.stripes)]
+        """All stripe numbers."""
         self.stats = [StripeStats() for _ in self.logs]
         self.rejoins: dict[tuple[Stripe, LostReason], int] = {}
         """Parents lost, by stripe and reason."""
@@ -85,11 +87,6 @@ class Stripes:
         children = children_of(offer, randbelow, hard_limit=config.max_children is not None)
         self.downlink = Downlink(self._channel, self.logs, children, self)
         self.uplink = Uplink(self._channel, server, self, self._tasks, offer)
-
-    @property
-    def stripes(self) -> list[Stripe]:
-        """All stripe numbers."""
-        return [Stripe(number) for number in range(len(self.logs))]
 
     @property
     def attached(self) -> bool:
@@ -200,23 +197,24 @@ class Stripes:
 
     def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:
         """Conform to uplink.Membership: into the log, to the children, into the merge."""
+        own = self.logs[stripe]
         check_numbers(
             received.packets,
             stripe,
             stripes=len(self.logs),
-            known=max(self.logs[stripe].newest or 0, self._feed.head, self.offer.instance),
+            known=max(own.newest or 0, self._feed.head, self.offer.instance),
             group_time_us=self._feed.group_time_us(),
         )
         if (capture := self._feed.capture).on:
             flow = Flow(self._channel, stripe, parent, self.offer.node)
             capture.take(flow, self._feed.stream, received.packets)
-        new = self.logs[stripe].append(received.packets, received.frames)
+        new = own.append(received.packets, received.frames)
         if not new:
             return
         self.downlink.appended(stripe)
         stats = self.stats[stripe]
         stats.received += len(new)
-        stats.received_bytes += sum(len(packet.payload) for packet in new if packet.type == _DATA)
+        stats.received_bytes += sum([len(packet.payload) for packet in new if packet.type == _DATA])
         self._feed.take(new)
 
     def hole(self, stripe: Stripe, first: int) -> int:

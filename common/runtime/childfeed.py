@@ -207,8 +207,9 @@ class ChildFeed:
 
     def beat(self, *, at_once: bool = False) -> None:
         """Send a heartbeat if nothing has been sent for a while; give up a silent child."""
-        now_us = self._now_us()
-        if self._loop.time() - self.link.heard > SILENT_AFTER:
+        now = self._loop.time()
+        now_us = int(now * 1e6)
+        if now - self.link.heard > SILENT_AFTER:
             self._detach("silent")
             self.link.abort("silent")
         if not at_once and not self._beat_is_due(now_us):

@@ -71,7 +71,8 @@ class Link(asyncio.Protocol):
         self.paused = False
         """The kernel takes no more for now: write nothing until `writable`."""
         self.closed = False
-        self.heard = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self.heard = self._loop.time()
         """Loop time at which the peer was last heard."""
         self.received_bytes = self.sent_bytes = 0
         self._transport: asyncio.Transport | None = None
@@ -92,7 +93,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Conform to asyncio.Protocol."""
-        self.heard = asyncio.get_running_loop().time()
+        self.heard = self._loop.time()
         self.received_bytes += len(data)
         try:
             if self._reader is None:
@@ -172,8 +173,7 @@ class Link(asyncio.Protocol):
             self.closed, self._why = True, reason
             self._transport.close()
             if self._transport.get_write_buffer_size():
-                loop = asyncio.get_running_loop()
-                self._closing = loop.call_later(CLOSE_WITHIN, self.abort, reason)
+                self._closing = self._loop.call_later(CLOSE_WITHIN, self.abort, reason)
 
     def abort(self, reason: str) -> None:
         """Close at once; what was written and not sent is dropped."""
@@ -258,7 +258,7 @@ class _Accepted(Link):
     def __init__(self, handler: Handler, links: set[Link]) -> None:
         super().__init__(handler)
         self._links, self._first = links, handler
-        self._timer = asyncio.get_running_loop().call_later(FIRST_MESSAGE_TIMEOUT, self._late)
+        self._timer = self._loop.call_later(FIRST_MESSAGE_TIMEOUT, self._late)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -239,12 +239,13 @@ class Capacity:
 
     def _behind(self, child: NodeId, parent: NodeId, now: float) -> float:
         """Return how far a child is behind its parent as it last said; unknown is 0."""
-        known = self._nodes.get(child)
-        words = () if known is None else known.words.values()
-        return max(
-            (w.behind for w in words if w.parent == parent and now - w.at <= BELIEVED_FOR),
-            default=0.0,
-        )
+        if (known := self._nodes.get(child)) is None:
+            return 0.0
+        behind = 0.0
+        for word in known.words.values():
+            if word.parent == parent and word.behind > behind and now - word.at <= BELIEVED_FOR:
+                behind = word.behind
+        return behind
 
     def _given_now(self, *nodes: NodeId) -> dict[NodeId, int]:
         return {one: self._nodes[one].given for one in nodes if one in self._nodes}
