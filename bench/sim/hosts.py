@@ -25,7 +25,7 @@ class Wire(Protocol):
 
 def is_message(data: bytes | bytearray | memoryview) -> bool:
     """Whether a control message begins here: five digits and a newline (design, section 4)."""
-    return bytes(data[5:6]) == b"\n" and bytes(data[:5]).isdigit()
+    return data[5:6] == b"\n" and bytes(data[:5]).isdigit()
 
 
 class Host:

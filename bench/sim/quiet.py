@@ -128,14 +128,14 @@ class Heartbeats:
         if not isinstance(near, Link):
             return
         near.heard = now
-        if isinstance(far, Link):
+        downlink = near.handler
+        if isinstance(downlink, Downlink) and isinstance(far, Link):
             child = far.handler
             if isinstance(child, ParentLink) and child.is_attached and not child.standby:
-                self._tell_newest(near, child, end.peer.host.name)
+                self._tell_newest(near, downlink, child, end.peer.host.name)
 
-    def _tell_newest(self, link: Link, child: ParentLink, name: str) -> None:
-        looked, downlink = self._looked.get(name), link.handler
-        if looked is None or not isinstance(downlink, Downlink):
+    def _tell_newest(self, link: Link, downlink: Downlink, child: ParentLink, name: str) -> None:
+        if (looked := self._looked.get(name)) is None:
             return
         stripes = looked.client.node.stripes
         if stripes is not None:

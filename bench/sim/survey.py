@@ -115,10 +115,10 @@ class Survey:
 
     def heights(self) -> tuple[int, ...]:
         """Return the greatest depth per stripe of nodes with a way up to the server proxy."""
-        clients = {client.id: client for client in self._run.clients.values()}
-        stripes = max((len(client.stripes) for client in clients.values()), default=0)
+        parents = {client.id: client.parents() for client in self._run.clients.values()}
+        stripes = max(map(len, parents.values()), default=0)
         return tuple(
-            max(depths_of({n: c.parent(s) for n, c in clients.items() if s in c.stripes}).values())
+            max(depths_of({n: p[s] for n, p in parents.items() if s < len(p)}).values())
             for s in range(stripes)
         )
 

@@ -172,7 +172,7 @@ class LagWatch:
         if slow and self._all_are_behind(links, now, least=2):
             self._own_fault_until = now + OWN_FAULT_FOR
         self.own_fault = now < self._own_fault_until
-        if self.own_fault:
+        if self.own_fault or not slow:
             return []
         due = [
             one for one in slow if one.node != ROOT and now >= self._not_before.get(one.stripe, now)

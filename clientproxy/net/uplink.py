@@ -216,7 +216,7 @@ class Uplink:
         for kind, body in received.control:
             self._control(link, kind, body)
         feeds = not link.standby and self.links.get(link.stripe, link.node) is link
-        return received._replace(control=[], packets=received.packets if feeds else [])
+        return Received(received.packets if feeds else [], received.frames, [])
 
     def run_if(self, commands: Sequence[Command]) -> None:
         """Carry out commands where there are any: the hot path re-arms no timer."""

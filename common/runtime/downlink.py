@@ -200,15 +200,16 @@ class Downlink(Idle):
 
     def tick(self, seconds: float) -> None:
         """Do what is due: catching up, heartbeats, silent children. `seconds`: since last time."""
-        now = self._loop.time()
+        now, feeds = self._loop.time(), list(self._by_link.values())
         # Catching up yields while a child that has caught up cannot be given what is live.
-        busy = any(feed.live and feed.link.paused for feed in self._by_link.values())
-        behind = sum(feed.behind and not feed.link.paused for feed in self._by_link.values())
+        busy = bool([feed for feed in feeds if feed.live and feed.link.paused])
+        behind = len([feed for feed in feeds if feed.behind and not feed.link.paused])
         part = (BUSY_PART if busy else 1.0) / max(1, behind)
-        for feed in list(self._by_link.values()):
+        for feed in feeds:
             if not feed.standby and seconds < HELD_UP:
                 self._look_after(feed, now)
-            feed.catch_up(seconds, part)
+            if not feed.live:
+                feed.catch_up(seconds, part)
             feed.beat()
             if feed.redirected_at is not None and now - feed.redirected_at > self._grace:
                 feed.redirected_at = None

@@ -179,6 +179,8 @@ class Capacity:
     def _judge(self, parent: NodeId, now: float) -> bool:
         """Take a slot from a parent whose children are behind; return whether they are."""
         links = self._children(parent)
+        if len(links) < SEVERAL:
+            return False
         children = dict.fromkeys(links)
         behind = [one for one in children if self._behind(one, parent, now) >= SLOW_LAG]
         if len(behind) < SEVERAL or 2 * len(behind) < len(children):
@@ -232,10 +234,9 @@ class Capacity:
         known.rest_until = now + REST * 2 ** min(known.rests - 1, MOST_DOUBLINGS)
 
     def _children(self, node: NodeId) -> list[NodeId]:
-        trees = self._trees
-        if node != ROOT and node not in trees:
+        if node != ROOT and node not in self._trees:
             return []
-        return [child for stripe in self._stripes for child in trees.children(node, stripe)]
+        return self._trees.all_children(node)
 
     def _behind(self, child: NodeId, parent: NodeId, now: float) -> float:
         """Return how far a child is behind its parent as it last said; unknown is 0."""

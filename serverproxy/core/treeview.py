@@ -50,6 +50,10 @@ class TreeView:
         """Return who has reported `node` (or ROOT) as its parent, the oldest first."""
         return tuple(child.id for child in self._graph.find(node).links[stripe].children)
 
+    def all_children(self, node: NodeId) -> list[NodeId]:
+        """Return the children of `node` (or ROOT) in all stripes, those of the first one first."""
+        return [child.id for link in self._graph.find(node).links for child in link.children]
+
     def path(self, node: NodeId, stripe: Stripe) -> list[NodeId]:
         """Return the way down to `node` and itself; it begins with ROOT unless detached."""
         member: Member | None = self._graph.find(node)
