@@ -26,13 +26,13 @@ def check_numbers(
 ) -> None:
     """Raise BadFrameError for numbers that cannot be; `known` is one that is not in doubt."""
     last, most = -1, known + MAX_JUMP
-    for packet in packets:
-        if packet.flags & FLAG_FIRST:
+    for seq, _, _, flags, _, _ in packets:
+        if flags & FLAG_FIRST:
             most = max(most, group_time_us + MAX_CLOCK_STEP * 1_000_000)
-        if packet.seq % stripes != stripe or not last < packet.seq <= most:
-            raise BadFrameError(f"sequence number {packet.seq} in stripe {stripe}")
-        last = packet.seq
-        if packet.flags & FLAG_FIRST:
+        if seq % stripes != stripe or not last < seq <= most:
+            raise BadFrameError(f"sequence number {seq} in stripe {stripe}")
+        last = seq
+        if flags & FLAG_FIRST:
             most = last + MAX_JUMP
 
 
