@@ -20,7 +20,7 @@ from common.runtime.tasks import Tasks
 
 LOOK = 0.05
 """Seconds between two looks at the node."""
-PLAYER_ENDS_WITHIN = 1.5
+PLAYER_ENDS_WITHIN = 1.0
 """Seconds from SIGTERM to SIGKILL for the player."""
 BRIEF = 3.0
 """Seconds; a player that has failed before that could not play at all."""
@@ -60,19 +60,21 @@ class Watch:
         The ports of the keys that are `fixed` are taken as they are, or not at all.
         """
         self._config, self._channel, self._command, self._fixed = config, channel, command, fixed
-        self._code = ENDED
+        self._asked = Stop()
 
     async def run(self, stop: Stop) -> int:
         """Watch until the player ends, or `stop` is set; return the exit code."""
+        self._asked = stop
+        stop.on_reload(stop.set)  # SIGHUP: the terminal was closed, nobody watches any more
         while True:
-            proxy, tasks = ClientProxy(self._config), Tasks()
-            tasks.spawn(self._guide(proxy, stop), name="watch")
+            proxy, over, tasks = ClientProxy(self._config), Stop(), Tasks()
+            guide = tasks.spawn(self._guide(proxy, over), name="watch")
             try:
-                await proxy.run(stop)
+                await proxy.run(over)
             except PortError as error:
                 self._take_another(error)
             else:
-                return self._code
+                return await guide
             finally:
                 await tasks.close()
 
@@ -84,16 +86,17 @@ class Watch:
         changed = {error.key: address._replace(port=0)}
         self._config = self._config.model_copy(update=changed)
 
-    async def _guide(self, proxy: ClientProxy, stop: Stop) -> None:
-        """Say how it goes, start the player, end with it."""
+    async def _guide(self, proxy: ClientProxy, over: Stop) -> int:
+        """Say how it goes, start the player, end the client proxy after it."""
         try:
             code = await self._play(proxy)
         except ChannelUnavailableError as error:
             _say(error.why)
             code = FAILED
-        if not stop.is_set():  # else Ctrl-C has ended the player too
-            self._code = code
-            stop.set()
+        finally:
+            over.set()
+        # Ctrl-C comes to a player on the same terminal too, whatever it makes of that.
+        return ENDED if self._asked.is_set() else code
 
     async def _play(self, proxy: ClientProxy) -> int:
         loop = asyncio.get_running_loop()
@@ -102,13 +105,16 @@ class Watch:
         progress = Progress(str(self._config.server), self._channel, overlay.port, began)
         patience = self._config.join_timeout
         while not progress.done:
+            if self._asked.is_set():
+                return ENDED
             self._look(proxy, progress, patient=loop.time() - began < patience)
             await asyncio.sleep(LOOK)
         sys.stdout.write(f"{url_of(from_here(rtsp), self._channel)}\n")
         sys.stdout.flush()
         if not self._command:
             _say("no player is started: open this URL in any; Ctrl-C ends it")
-            return await self._follow(proxy, progress, None)
+            await self._follow(proxy, progress, None)
+            return ENDED
         url = url_of(from_here(rtsp), self._channel, self._config.access)
         return await self._with_player(proxy, progress, filled(self._command, url))
 
@@ -118,10 +124,10 @@ class Watch:
         began = loop.time()
         player = await asyncio.create_subprocess_exec(*argv)
         try:
-            code = await self._follow(proxy, progress, player)
+            await self._follow(proxy, progress, player)
         finally:
-            await _end(player)
-        if code and loop.time() - began < BRIEF:
+            code = await _end(player)
+        if code and loop.time() - began < BRIEF and not self._asked.is_set():
             _say(
                 f"{name} has ended with exit code {code}: what it said is above; --player takes"
                 " another command"
@@ -130,13 +136,11 @@ class Watch:
 
     async def _follow(
         self, proxy: ClientProxy, progress: Progress, player: asyncio.subprocess.Process | None
-    ) -> int:
-        """Wait for the end of the player; say what comes between."""
-        while player is None or player.returncode is None:
+    ) -> None:
+        """Wait for the end of the player, or for Ctrl-C; say what comes between."""
+        while (player is None or player.returncode is None) and not self._asked.is_set():
             self._look(proxy, progress, patient=True)
             await asyncio.sleep(LOOK)
-        code = player.returncode
-        return code if code >= 0 else _KILLED - code
 
     def _look(self, proxy: ClientProxy, progress: Progress, *, patient: bool) -> None:
         """Say what is new. Raises ChannelUnavailableError where waiting makes no sense."""
@@ -172,19 +176,20 @@ def _sight(node: Node) -> Sight:
     )
 
 
-async def _end(player: asyncio.subprocess.Process) -> None:
-    """End the player by its id, with a little patience."""
-    if player.returncode is not None:
-        return
+async def _end(player: asyncio.subprocess.Process) -> int:
+    """End the player by its id, with a little patience; return its exit code."""
     with suppress(ProcessLookupError):
         player.terminate()
     try:
         async with asyncio.timeout(PLAYER_ENDS_WITHIN):
             await player.wait()
     except TimeoutError:
-        with suppress(ProcessLookupError):
+        pass
+    finally:
+        if player.returncode is None:
             player.kill()
-        await player.wait()
+    code = await player.wait()
+    return code if code >= 0 else _KILLED - code
 
 
 def _say(line: str) -> None:

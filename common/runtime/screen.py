@@ -10,8 +10,8 @@ from typing import Self, TextIO
 from common.runtime.log import one_line
 from common.runtime.table import Line, Tone
 
-_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-"""The alternate screen of a terminal, without a cursor."""
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
+"""The alternate screen of a terminal, without a cursor, lines cut at the edge."""
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _PAINT: Mapping[Tone, str] = {"head": "\x1b[1m", "good": "\x1b[32m", "bad": "\x1b[31m"}
 _PLAIN = "\x1b[0m"

@@ -119,6 +119,26 @@ async def test_ctrl_c_ends_the_player_too_however_it_behaves(
             os.kill(int(file.read_text()), 0)
 
 
+async def test_a_terminal_that_is_closed_ends_it(
+    seconds: Callable[[float], float], capsys: Output
+) -> None:
+    stop, out = Stop(), ""
+
+    def played() -> bool:
+        nonlocal out
+        out += capsys.readouterr().out
+        return out.endswith("/cam\n")
+
+    async with synthetic() as server:
+        playing(server)
+        watch = Watch(configured(server.address), "cam", [], set())
+        running = server.tasks.spawn(watch.run(stop), name="watch")
+        await until(played, seconds(20), "the URL is printed")
+        stop.reload()
+        async with asyncio.timeout(seconds(10)):
+            assert await running == 0
+
+
 async def test_a_player_that_a_signal_ends_counts_as_shells_count(
     seconds: Callable[[float], float], capsys: Output
 ) -> None:
