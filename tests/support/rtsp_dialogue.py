@@ -46,6 +46,7 @@ class Reply(NamedTuple):
     status: int
     headers: dict[str, str]
     body: str
+    reason: str = ""
 
     @property
     def session(self) -> str:
@@ -155,7 +156,8 @@ class Talk:
         line, *fields = head.decode().strip().split("\r\n")
         headers = {name.lower(): value for name, _, value in (f.partition(": ") for f in fields)}
         body = await self.reader.readexactly(int(headers.get("content-length", "0")))
-        return Reply(int(line.split(" ")[1]), headers, body.decode())
+        _, status, reason = line.split(" ", 2)
+        return Reply(int(status), headers, body.decode(), reason)
 
 
 class Datagrams:

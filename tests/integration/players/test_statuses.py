@@ -7,6 +7,7 @@ from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net import rtsp_server
 from clientproxy.net.rtsp import sessions
 from common.fields import Track
+from common.rtsp.messages import REASONS
 from tests.integration.players.conftest import AUDIO, VIDEO, Stage
 from tests.support.rtsp_dialogue import Reply, Talk, UdpEnd, until
 
@@ -99,7 +100,9 @@ async def test_setup_of_a_track_that_is_not_there_is_not_found(stage: Stage) -> 
 
 
 async def test_a_server_that_is_not_allowed_is_forbidden(stage: Stage) -> None:
-    assert (await one(stage, "DESCRIBE", "/other:7854/cam")).status == 403
+    refused = await one(stage, "DESCRIBE", "/other:7854/cam")
+    assert refused.status == 403
+    assert refused.reason == "Forbidden: allow_servers does not name this server"
     assert (await one(stage, "DESCRIBE", "/host:bad/cam")).status == 404
     assert (await one(stage, "DESCRIBE", "/host/cam")).status == 404  # allowed, but has none
     stage.channels.feeds["cam", "host:7854"] = stage.feed
@@ -142,8 +145,11 @@ async def test_a_channel_that_cannot_be_had_says_why(stage: Stage, status: int) 
     for method, path in (("DESCRIBE", "/busy"), ("SETUP", "/busy/trackID=0")):
         reply = await one(stage, method, path, TCP)
         assert (reply.status, reply.headers["retry-after"]) == (status, "3")
+        assert reply.reason == f"{REASONS[status]}: because"
     stage.channels.faults["busy"] = ChannelUnavailableError(status, "because")
-    assert "retry-after" not in (await one(stage, "DESCRIBE", "/busy")).headers
+    reply = await one(stage, "DESCRIBE", "/busy")
+    assert reply.reason == f"{REASONS[status]}: because"
+    assert "retry-after" not in reply.headers
 
 
 async def test_an_odd_fault_of_a_channel_is_unavailable(stage: Stage) -> None:

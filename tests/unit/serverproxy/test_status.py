@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
+from common.fields import Track
 from common.ids import ROOT, NodeId, Stripe
 from common.runtime.problem import ProblemError
 from common.runtime.tasks import Tasks
+from serverproxy.core.events import SourceDescription
 from serverproxy.net.status import detail, find, snapshot
 from tests.support.crowd import Crowd
 
@@ -42,6 +44,18 @@ async def test_totals_are_the_sums_over_the_nodes(crowd: Crowd) -> None:
     shown = detail(crowd.channel)
     assert shown["players"] == 15
     assert shown["lost"] == sum(range(30))
+
+
+async def test_since_when_the_source_is_up_or_down_and_what_it_carries(crowd: Crowd) -> None:
+    feed = crowd.channel.feed
+    feed.changed_us = feed.now_us() - 90_000_000
+    shown = detail(crowd.channel)
+    assert isinstance(shown["source_seconds"], float)
+    assert 90 <= shown["source_seconds"] < 100
+    assert (shown["codecs"], shown["depth_bound"]) == ([], 6)
+    track = Track(0, "video", "H264", 90_000, 96)
+    feed.source_up(SourceDescription("v=0\r\n", (track,)))
+    assert detail(crowd.channel)["codecs"] == ["H264"]
 
 
 async def test_a_snapshot_is_of_the_first_channel_unless_one_is_named(crowd: Crowd) -> None:

@@ -25,6 +25,11 @@ def stripes(one: StripeCondition) -> list[StripeCondition]:
         (replace(WELL, downlink_slow=True), "me", "this machine's own network"),
         (replace(WELL, control_up=False), "server", "studio:7854 does not answer; what the par"),
         (replace(WELL, source_up=False), "source", "The source is down"),
+        (
+            replace(WELL, source_up=False, source_trouble="no route (since 10:41:07 UTC)"),
+            "source",
+            "it is neither you nor a parent. Why: no route (since 10:41:07 UTC).",
+        ),
         (replace(WELL, stripes=stripes(StripeCondition(parent=None))), "parent", "for stripe 1"),
         (
             replace(WELL, stripes=stripes(StripeCondition(parent="n2-k3xz", silent=True))),

@@ -30,9 +30,11 @@ def answering(answers: dict[str, bytes]) -> Iterator[Address]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield Address("127.0.0.1", server.server_port)
-        server.shutdown()
-        thread.join()
+        try:
+            yield Address("127.0.0.1", server.server_port)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_daemon_is_asked_and_its_answer_taken_in_shape() -> None:
