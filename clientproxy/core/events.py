@@ -37,6 +37,10 @@ class Feed(Protocol):
     """One joined channel in merged order."""
 
     @property
+    def fields(self) -> Mapping[str, object]:
+        """Channel and node, for the log."""
+
+    @property
     def sdp(self) -> str:
         """SDP as the source sent it."""
 

@@ -129,7 +129,7 @@ class JoinedChannels:
                 if pinned or node.feed.viewers or self._opening.get(node):
                     self._leave_at[node] = now + self.config.linger
                 elif now >= self._leave_at.setdefault(node, now + self.config.linger):
-                    log.info("nobody watches: leaving", extra={"channel": channel})
+                    log.info("nobody watches: leaving", extra=node.fields)
                     await self._leave(channel, server)
 
     async def _heed(self, now: float) -> None:

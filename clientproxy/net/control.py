@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections.abc import Mapping
 from typing import Protocol
 
 from clientproxy.core.events import ChannelUnavailableError
@@ -40,6 +41,10 @@ _PERMANENT = {
 
 class Member(Protocol):
     """The node behind the control link."""
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Channel and node, for the log."""
 
     def join_request(self) -> Join | Rejoin:
         """Return what the link begins with."""
@@ -110,7 +115,7 @@ class ControlLink(Idle):
         except OSError as error:
             self._complain(unreachable(self._server, error))
             return False
-        self._link = link
+        self._link, link.fields = link, self._member.fields
         self.tell(self._member.join_request())
         try:
             async with asyncio.timeout(OFFER_WITHIN):
@@ -153,6 +158,7 @@ class ControlLink(Idle):
                 self._joined, self._said = True, None
                 self._decided.set()
                 self._member.offered(message)
+                link.fields = self._member.fields
             case Refused(reason=reason, sentence=sentence, retry_after=retry_after):
                 status = _PERMANENT.get(reason, 503)
                 why = f"server proxy {self._server} refused channel {self._channel}: {sentence}"
@@ -180,13 +186,13 @@ class ControlLink(Idle):
                 "control link to server proxy %s lost: %s; the stream goes on, trying again",
                 self._server,
                 reason,
-                extra={"channel": self._channel},
+                extra=self._member.fields,
             )
         self._ended.set()
         self._decided.set()
 
     def _complain(self, why: str, error: ChannelUnavailableError | None = None) -> None:
         if why != self._said:
-            log.warning("%s", why, extra={"channel": self._channel})
+            log.warning("%s", why, extra=self._member.fields)
             self._said = why
         self._member.refused(error or ChannelUnavailableError(503, why, 5.0))

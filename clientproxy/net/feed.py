@@ -71,6 +71,11 @@ class MergedFeed:
     # --- Feed
 
     @property
+    def fields(self) -> Mapping[str, object]:
+        """What log lines about the channel carry."""
+        return {"channel": self.channel, **({"node": self.node} if self.node else {})}
+
+    @property
     def sdp(self) -> str:
         """SDP as the source sent it."""
         return "" if self.stream is None else self.stream.sdp
@@ -227,7 +232,7 @@ class MergedFeed:
                 self.lost - self._warned,
                 self._reorder.head - 1,
                 self._timeout,
-                extra={"channel": self.channel},
+                extra=self.fields,
             )
             self._warned, self._warn_at = self.lost, now + WARN_EVERY
 
@@ -276,7 +281,7 @@ class MergedFeed:
         try:
             stream = decode_stream(packet.payload)
         except BadMessageError as error:
-            log.warning("epoch frame ignored: %s", error, extra={"channel": self.channel})
+            log.warning("epoch frame ignored: %s", error, extra=self.fields)
             return
         if (stream.epoch, stream.generation) != self._place:
             self._forget_history()
@@ -296,7 +301,7 @@ class MergedFeed:
             for viewer in list(self._viewers):
                 viewer.source_restarted()
         else:
-            log.info("the source has other codecs now", extra={"channel": self.channel})
+            log.info("the source has other codecs now", extra=self.fields)
             viewers, self._viewers = self._viewers, []
             for viewer in viewers:
                 viewer.ended("the source has other codecs now")

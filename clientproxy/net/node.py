@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Mapping
 
 import msgspec
 
@@ -213,6 +214,11 @@ class Node:
 
     # --- Member
 
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Conform to control.Member."""
+        return self.feed.fields
+
     def join_request(self) -> Join | Rejoin:
         """Conform to control.Member."""
         join = Join(
@@ -256,10 +262,12 @@ class Node:
         if stripes is None or not same:
             stripes = self._begin(offer)
         elif stripes.offer.instance != offer.instance:
-            extra = {"channel": self.channel, "node": offer.node}
-            log.info("the server proxy was restarted: this node keeps its place", extra=extra)
+            text = "the server proxy was restarted: this node keeps its place"
+            log.info(text, extra=self.feed.fields)
             self.feed.server_restarted(offer.instance)
             stripes.uplink.search.begin_anew(self._loop.time())
+        else:
+            log.info("the control link is up again", extra=self.feed.fields)
         stripes.uplink.links.rekey(offer.group_key)
         stripes.offer, self.source_up = offer, offer.source_up
         if offer.source_up:
@@ -271,7 +279,7 @@ class Node:
                 "the server proxy cannot reach overlay port %d: this node passes nothing on; "
                 "open the port, or say with `advertise` where it can be reached",
                 self._overlay.port,
-                extra={"channel": self.channel, "node": offer.node},
+                extra=self.feed.fields,
             )
         stripes.serving(offer.serve, offer.slots)
         for one in offer.parents:
@@ -286,8 +294,10 @@ class Node:
         The merge goes on where it stood if the sequence numbers do.
         """
         old = self.stripes
+        verb = "joined" if old is None else "taken anew"
+        told = verb, self.server, offer.serve, offer.slots
+        log.info("%s by server proxy %s: serves stripe %s, %d slots", *told, extra=self.feed.fields)
         if old is not None:
-            log.info("the server proxy takes this node anew", extra={"channel": self.channel})
             self._tasks.spawn(old.close("restarted"), name="old stripes")
         if old is None or old.offer.instance != offer.instance:
             self.feed.clock = GroupClock()
@@ -321,7 +331,7 @@ class Node:
             case Closed(reason=reason, sentence=sentence):
                 self.sent_away = reason == KICKED
                 self._error = ChannelUnavailableError(404, sentence)
-                log.warning("%s", sentence, extra={"channel": self.channel})
+                log.warning("%s", sentence, extra=self.feed.fields)
                 self._news.set()
                 self.feed.end(sentence)
             case Dismiss() | MakeWay():
@@ -332,7 +342,7 @@ class Node:
     def _announced(self, up: bool, reason: str) -> None:
         if (self.source_up, self.source_trouble) != (up, reason):
             text = "the source is up" if up else f"the source is down: {reason}"
-            log.info("%s", text, extra={"channel": self.channel})
+            log.info("%s", text, extra=self.feed.fields)
         self.source_up, self.source_trouble = up, "" if up else reason
         self._news.set()
 

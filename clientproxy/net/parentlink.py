@@ -1,7 +1,7 @@
 """The link to one possible parent: connect, Probe, Attach, then frames and heartbeats."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from clientproxy.core.joining import ANSWER_WAIT
@@ -28,6 +28,9 @@ class Owner(Protocol):
     """Who takes what the link brings: the uplink."""
 
     channel: str
+
+    def fields(self, stripe: Stripe) -> Mapping[str, object]:
+        """Return channel, stripe and node, for the log."""
 
     def probed(self, link: "ParentLink", reply: ProbeReply, rtt: float) -> None:
         """Take the answer to a probe."""
@@ -103,6 +106,7 @@ class ParentLink(Idle):
             link.abort("dropped")
             return
         self._link, self._began = link, self._loop.time()
+        link.fields = self._owner.fields(self.stripe)
         if self._request is not None:
             self._attach(link, self._request)
         else:

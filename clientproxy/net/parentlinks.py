@@ -1,6 +1,6 @@
 """All links of one node to parents, candidates and standbys: one for each stripe and node."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -16,6 +16,9 @@ from common.runtime.tasks import Tasks
 
 class Membership(Protocol):
     """What a node knows of itself when it asks for a parent."""
+
+    def fields(self, stripe: Stripe) -> Mapping[str, object]:
+        """Return channel, stripe and node, for the log."""
 
     def attach_request(
         self, stripe: Stripe, *, orphan: bool, visited: tuple[str, ...], active: bool = True

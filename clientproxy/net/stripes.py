@@ -5,7 +5,7 @@ One object lives as long as the server process that gave the node its place.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import randbelow
 from typing import TypeAlias
@@ -85,7 +85,7 @@ class Stripes:
         self._paths: list[tuple[PathEntry, ...] | None] = [None] * offer.stripes
         self._closed = False
         children = children_of(offer, randbelow, hard_limit=config.max_children is not None)
-        self.downlink = Downlink(self._channel, self.logs, children, self)
+        self.downlink = Downlink(self.logs, children, self)
         self.uplink = Uplink(self._channel, server, self, self._tasks, offer)
 
     @property
@@ -99,6 +99,8 @@ class Stripes:
         self.serve = serve
         self.downlink.children.slots = slots
         if changed:
+            fields = {"channel": self._channel, "node": self.offer.node}
+            log.info("serves stripe %s from now on, %d slots", serve, slots, extra=fields)
             self.uplink.serving(ServeFrame(serve, slots, self.offer.addresses))
 
     def tick(self, seconds: float) -> None:
@@ -160,6 +162,10 @@ class Stripes:
             )
             for stripe in self.stripes
         )
+
+    def fields(self, stripe: Stripe, child: NodeId | None = None) -> Mapping[str, object]:
+        """Conform to uplink.Membership and downlink.Upstream: of this node, about a `child` too."""
+        return {"channel": self._channel, "stripe": stripe, "node": self.offer.node}
 
     # --- Membership: the links to parents
 
@@ -225,7 +231,7 @@ class Stripes:
 
     def attached_to(self, stripe: Stripe, parent: NodeId, first: int) -> None:
         """Conform to uplink.Membership."""
-        extra = self._extra(stripe)
+        extra = self.fields(stripe)
         log.info("attached to %s from sequence number %d on", parent, first, extra=extra)
         if self.attached:
             self._feed.complete()
@@ -258,7 +264,7 @@ class Stripes:
     def parent_lost(self, stripe: Stripe, parent: NodeId, reason: LostReason) -> None:
         """Conform to uplink.Membership."""
         self.rejoins[stripe, reason] = self.rejoins.get((stripe, reason), 0) + 1
-        log.info("parent %s lost: %s", parent, reason, extra=self._extra(stripe))
+        log.info("parent %s lost: %s", parent, reason, extra=self.fields(stripe))
 
     def pass_on(self, stripe: Stripe, targets: Sequence[Candidate]) -> None:
         """Conform to uplink.Membership."""
@@ -298,16 +304,13 @@ class Stripes:
 
     def child_taken(self, stripe: Stripe, node: NodeId) -> None:
         """Conform to downlink.Upstream."""
-        log.info("feeds %s", node, extra=self._extra(stripe))
+        log.info("feeds %s", node, extra=self.fields(stripe))
 
     def child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
         """Conform to downlink.Upstream."""
-        log.info("child %s gone: %s", node, reason, extra=self._extra(stripe))
+        log.info("child %s gone: %s", node, reason, extra=self.fields(stripe))
         if reason == "moved" and (child := self.downlink.children.target(node, stripe)) is not None:
             self.uplink.left_by(stripe, child)
         if reason not in ORDERLY:
             lost: LostReason = "silent" if reason == "silent" else "closed"
             self._tell(ChildLost(stripe=stripe, child=node, reason=lost))
-
-    def _extra(self, stripe: Stripe) -> dict[str, object]:
-        return {"channel": self._channel, "stripe": stripe, "node": self.offer.node}

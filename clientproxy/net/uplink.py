@@ -5,7 +5,7 @@ One `ParentLink` per stripe and candidate.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from clientproxy.core.join import ParentSearch
 from clientproxy.core.joining import Command, Hold, Tell
@@ -56,8 +56,7 @@ class Uplink:
         self.run(self.search.candidates(stripe, candidates, retry_after, now))
         why, self._why_not = self._why_not, self.search.why_not()
         if self._why_not is not None and why is None:
-            extra = {"channel": self.channel, "stripe": stripe}
-            log.warning("%s: asking again", self._why_not, extra=extra)
+            log.warning("%s: asking again", self._why_not, extra=self.fields(stripe))
 
     def redirected(self, stripe: Stripe, parent: NodeId, targets: Sequence[Candidate]) -> None:
         """Take a redirect from the server proxy."""
@@ -123,6 +122,10 @@ class Uplink:
         parent = self.search.parent(stripe)
         return None if parent is None else self.links.get(stripe, parent)
 
+    def fields(self, stripe: Stripe) -> Mapping[str, object]:
+        """Conform to parentlink.Owner."""
+        return self._membership.fields(stripe)
+
     # --- carrying out
 
     def run(self, commands: Sequence[Command]) -> None:
@@ -130,7 +133,8 @@ class Uplink:
         if self._closed:
             return
         for command in commands:
-            log.debug("%s", command, extra={"channel": self.channel})
+            stripe = Stripe(command.message.stripe if isinstance(command, Tell) else command.stripe)
+            log.debug("%s", command, extra=self.fields(stripe))
             if isinstance(command, Tell):
                 self._membership.tell(command.message)
             elif isinstance(command, Hold) and not self.links.free(command):
@@ -193,7 +197,7 @@ class Uplink:
 
     def failed(self, link: ParentLink, reason: str) -> None:
         """Note that a candidate did not become a parent."""
-        log.debug("candidate %s: %s", link.node, reason, extra={"channel": self.channel})
+        log.debug("candidate %s: %s", link.node, reason, extra=self.fields(link.stripe))
         if self.links.forget(link):
             now = self._loop.time()
             if link.standby:
@@ -241,7 +245,8 @@ class Uplink:
                     self._membership.pass_on(link.stripe, frame.targets)
                 self.redirected(link.stripe, link.node, frame.targets)
             case FrameType.END:
-                log.debug("parent %s: %s", link.node, decode_end(body).reason)
+                reason = decode_end(body).reason
+                log.debug("parent %s: %s", link.node, reason, extra=self.fields(link.stripe))
                 link.give_up("end")
             case _:
                 raise BadMessageError(f"frame {kind.name} from a parent")

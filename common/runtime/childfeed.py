@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, get_args
 
@@ -60,6 +60,9 @@ class Upstream(Protocol):
     def delay(self) -> float:
         """Return the seconds from capture to delivery here."""
 
+    def fields(self, stripe: Stripe, child: NodeId) -> Mapping[str, object]:
+        """Return what log lines about a child carry: channel, stripe, node."""
+
     def sent(self, stripe: Stripe, node: NodeId, data: bytes) -> None:
         """Note the data frames that were written to a child at once."""
 
@@ -94,9 +97,8 @@ class DownlinkStats:
 
 
 class Place(NamedTuple):
-    """Which child in which tree, as the log lines say it."""
+    """Which child in which tree."""
 
-    channel: str
     stripe: Stripe
     node: NodeId
 
@@ -129,7 +131,7 @@ class ChildFeed:
         self.reason = "closed"
         """Why the link will have ended."""
         self._log, self._upstream, self._stats = own, upstream, stats
-        self._extra = place._asdict()
+        link.fields = upstream.fields(place.stripe, place.node)
         self._budget = BURST_BYTES
         self._sent_us = self._beat_us = 0
         self._peer_us = 0
@@ -265,7 +267,8 @@ class ChildFeed:
         skipped = to - self.cursor
         self._stats.skipped += skipped
         self._stats.skips[self.stripe] += 1
-        log.warning("child is too slow: %d sequence numbers skipped", skipped, extra=self._extra)
+        text = "child %s is too slow: %d sequence numbers skipped"
+        log.warning(text, self.node, skipped, extra=self.link.fields)
         self.cursor, self._skipped_at = to, now
 
     def _detach(self, reason: DetachReason) -> None:

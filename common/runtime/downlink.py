@@ -47,7 +47,6 @@ class Downlink(Idle):
 
     def __init__(
         self,
-        channel: str,
         logs: Sequence[StripeLog],
         children: Children,
         upstream: Upstream,
@@ -56,7 +55,7 @@ class Downlink(Idle):
     ) -> None:
         """Feed children from `logs`, one for each stripe."""
         self.children, self.stats = children, DownlinkStats([0] * len(logs))
-        self._channel, self._logs, self._upstream = channel, logs, upstream
+        self._logs, self._upstream = logs, upstream
         self._grace = repair_grace
         self._feeds: dict[tuple[Stripe, NodeId], ChildFeed] = {}
         self._by_stripe: list[list[ChildFeed]] = [[] for _ in logs]
@@ -137,9 +136,7 @@ class Downlink(Idle):
         own = self._logs[stripe]
         start, first = self._start(stripe, request.start)
         link.handler = self
-        feed = ChildFeed(
-            link, Place(self._channel, stripe, node), own, self._upstream, self.stats, start=start
-        )
+        feed = ChildFeed(link, Place(stripe, node), own, self._upstream, self.stats, start=start)
         feed.standby = not request.active
         self._feeds[stripe, node] = self._by_link[link] = feed
         self._answer(
@@ -244,8 +241,7 @@ class Downlink(Idle):
         """Hand a leaf to the newcomer that has taken its place."""
         feed, target = self._feeds.get((stripe, leaf)), self.children.target(newcomer, stripe)
         if feed is not None and target is not None:
-            extra = {"channel": self._channel, "stripe": stripe, "node": leaf}
-            log.debug("splice: the child goes to %s", newcomer, extra=extra)
+            log.debug("splice: child %s goes to %s", leaf, newcomer, extra=feed.link.fields)
             feed.redirect([target])
 
     def hand_over(self, way_in: WayIn) -> None:

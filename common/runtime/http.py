@@ -32,6 +32,8 @@ MAX_BODY_BYTES = 16_384
 """Body of an action."""
 
 EVENTS = "/api/v1/events"
+_FIELDS = {"channel": "name", "stripe": "stripe", "node": "node"}
+"""Fields of a log line by their names in the path or the answer of an action."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -117,7 +119,10 @@ class HttpServer:
         async def answer(request: web.Request) -> web.Response:
             check_action(request, self._token)
             done = action(request.match_info, await _body(request))
-            log.info("operator: %s %s", request.path, done, extra={"peer": request.remote})
+            known = {**request.match_info, **done}
+            fields = {field: known[name] for field, name in _FIELDS.items() if name in known}
+            fields["peer"] = request.remote
+            log.info("operator: %s %s", request.path, done, extra=fields)
             return _json(done, 202)
 
         self._posts[path] = answer

@@ -9,7 +9,7 @@ import errno
 import logging
 import socket
 from asyncio.staggered import staggered_race
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -71,6 +71,8 @@ class Link(asyncio.Protocol):
         self.paused = False
         """The kernel takes no more for now: write nothing until `writable`."""
         self.closed = False
+        self.fields: Mapping[str, object] = {}
+        """Channel, stripe and node that it belongs to, once that is known: for the log."""
         self._loop = asyncio.get_running_loop()
         self.heard = self._loop.time()
         """Loop time at which the peer was last heard."""
@@ -136,7 +138,7 @@ class Link(asyncio.Protocol):
             self._closing.cancel()
         if exc is not None and not ended:
             self._why = "closed"
-            log.debug("link with %s: %s", self.peer, exc)
+            log.debug("link with %s: %s", self.peer, exc, extra=self.fields)
         self.handler.lost(self, self._why)
 
     def begin_frames(self) -> None:
@@ -160,7 +162,7 @@ class Link(asyncio.Protocol):
         """Say no and close; on a binary link, close."""
         if self.closed:
             return
-        log.info("link with %s refused: %s (%s)", self.peer, sentence, reason)
+        log.info("link with %s refused: %s (%s)", self.peer, sentence, reason, extra=self.fields)
         if self._reader is None:
             self.send(
                 Refused(reason=reason, sentence=sentence[:MAX_SENTENCE], retry_after=retry_after)

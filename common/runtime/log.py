@@ -5,16 +5,18 @@ Rules
 1. An event is one line. Exceptions of known types (ours, OSError) become a part of it; only the
    traceback of a bug takes more lines in text, and a field of its own in JSON.
 2. What a peer sent cannot begin a line of its own: control characters are escaped.
-3. `rtsp://user:password@host/` is written as `rtsp://***@host/`, wherever it comes from. This is
+3. A line names the channel, the stripe and the node that it concerns, each in a field of its own
+   (`extra=`). The node is the one that logs; at the server proxy the one that the line is about.
+4. `rtsp://user:password@host/` is written as `rtsp://***@host/`, wherever it comes from. This is
    the last defence: whoever logs a URL takes the credentials out first.
 """
 
 import json
 import logging
+import os
 import re
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
@@ -24,10 +26,12 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
 FIELDS = ("channel", "stripe", "node")
-"""Fields that stand first; all others that `bind` or `extra=` give follow in their order."""
+"""What `extra=` gives under these names stands first; all else follows in its order."""
 
 _NO_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
+_PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+"""syslog(3)'s, by level."""
 _CREDENTIALS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,15}://)[^\s/]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -42,36 +46,39 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], redact(text))
 
 
-class Bound(logging.LoggerAdapter[logging.Logger]):
-    """A logger with fields that each of its records carries."""
-
-    def process(
-        self, msg: object, kwargs: MutableMapping[str, object]
-    ) -> tuple[object, MutableMapping[str, object]]:
-        """Add the fields; those of the single call win."""
-        extra = kwargs.get("extra")
-        own = extra if isinstance(extra, Mapping) else {}
-        kwargs["extra"] = {**(self.extra or {}), **own}
-        return msg, kwargs
-
-
-def bind(log: logging.Logger | Bound, **fields: object) -> Bound:
-    """Return a logger whose records carry `fields` (channel, stripe, node) too."""
-    if isinstance(log, Bound):
-        return Bound(log.logger, {**(log.extra or {}), **fields})
-    return Bound(log, fields)
-
-
 def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None) -> None:
     """Send all logs of this process to `stream` (standard error), replacing earlier settings."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    formatter: logging.Formatter = JsonFormatter() if style == "json" else TextFormatter()
+    handler.setFormatter(_Prioritized(formatter) if _is_journal(handler.stream) else formatter)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether systemd's journal reads the stream (systemd.exec(5), $JOURNAL_STREAM)."""
+    try:
+        stat = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
+
+
+class _Prioritized(logging.Formatter):
+    """Puts before each line what the journal takes for its priority (sd-daemon(3))."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines with their priority, which the journal takes off again."""
+        mark = f"<{_PRIORITIES.get(record.levelname, 6)}>"
+        return "\n".join(mark + line for line in self._inner.format(record).split("\n"))
 
 
 class TextFormatter(logging.Formatter):

@@ -54,8 +54,9 @@ class Happening:
 class Chronicle:
     """The happenings of one channel."""
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, tell: Callable[[Happening], None] = lambda _: None) -> None:
+        """Start with none; `tell` is called with each."""
+        self._tell = tell
         self._kept: deque[Happening] = deque(maxlen=REMEMBERED)
         self._number = 0
         self.counts: dict[str, int] = dict.fromkeys(get_args(Kind), 0)
@@ -81,9 +82,9 @@ class Chronicle:
         """Note a happening."""
         self._number += 1
         self.counts[kind] += 1
-        self._kept.append(
-            Happening(self._number, at_us, kind, node, stripe, parent, before, reason)
-        )
+        new = Happening(self._number, at_us, kind, node, stripe, parent, before, reason)
+        self._kept.append(new)
+        self._tell(new)
 
     def event(
         self, event: Event, parent_of: Callable[[NodeId, Stripe], NodeId | None], at_us: int

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from common.codec import decode_from_node
 from common.errors import BadMessageError
@@ -33,6 +34,7 @@ from serverproxy.core.neighbours import message_as_seen
 from serverproxy.net.dialback import MAX_AT_ONCE, dial_back
 from serverproxy.net.feed import ChannelFeed
 from serverproxy.net.offers import Arrival, offer
+from serverproxy.net.story import tell
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class Control:
     ) -> None:
         """Serve the nodes of one channel."""
         self.membership = membership
-        self.chronicle = Chronicle()
+        self.chronicle = Chronicle(partial(tell, feed.name))
         self.bytes = 0
         self._feed, self._tasks, self._instance_us = feed, tasks, instance_us
         self._config = config
@@ -94,7 +96,7 @@ class Control:
                 old.close("replaced")
         else:
             rejoin, node = None, self._ids.give(join.nonce)
-        link.handler = _NodeLink(self)
+        link.handler, link.fields = _NodeLink(self), {"channel": self._feed.name, "node": node}
         self._links[node], self._nodes[link] = link, node
         self._arrivals[node] = Arrival(join, self._feed.now_us(), rejoin)
         self._tasks.spawn(self._admit(link, node, join), name=f"admit {node}")
@@ -205,7 +207,7 @@ class Control:
     def _run(self, commands: Sequence[Command]) -> None:
         self.chronicle.commands(commands, self._feed.now_us())
         for command in commands:
-            log.debug("%s", command, extra={"channel": self._feed.name})
+            log.debug("%s", command, extra={"channel": self._feed.name, "node": command.node})
             match command:
                 case MakeOffer():
                     self._offer(command)
@@ -220,8 +222,8 @@ class Control:
                     self._arrivals.pop(node, None)
                     if (link := self._links.get(node)) is not None:
                         link.refuse(reason, sentence, retry_after)
-                case Forgotten(node):
-                    log.info("node left", extra={"channel": self._feed.name, "node": node})
+                case Forgotten():
+                    pass
 
     def _offer(self, command: MakeOffer) -> None:
         link, arrival = self._links.get(command.node), self._arrivals.pop(command.node, None)
@@ -229,9 +231,9 @@ class Control:
             return
         feed = self._feed
         link.send(offer(command, arrival, feed, self._config, self._instance_us, link.local.host))
-        told = command.node, link.peer, command.serve, command.slots
-        extra = {"channel": feed.name, "node": command.node}
-        log.info("node %s from %s: serves stripe %s, %d slots", *told, extra=extra)
+        verb = "joined" if arrival.rejoin is None else "is back"
+        told = verb, link.peer, command.serve, command.slots
+        log.info("%s from %s: serves stripe %s, %d slots", *told, extra=link.fields)
         if not feed.up:
             link.send(Announce(source_up=False, reason=feed.trouble))
         if arrival.rejoin is None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from common import rtcp
@@ -46,7 +46,7 @@ class ChannelFeed:
             per_stripe=True,
             policy=add_policy(policy, secrets.randbelow),
         )
-        self.downlink = Downlink(name, self.logs, children, self, repair_grace=config.repair_grace)
+        self.downlink = Downlink(self.logs, children, self, repair_grace=config.repair_grace)
         self._began = self.numbering.next
         self.up = False
         """The source plays."""
@@ -181,6 +181,10 @@ class ChannelFeed:
         """Conform to downlink.Upstream: the clock starts here."""
         return 0.0
 
+    def fields(self, stripe: Stripe, child: NodeId) -> Mapping[str, object]:
+        """Conform to downlink.Upstream."""
+        return {"channel": self.name, "stripe": stripe, "node": child}
+
     def sent(self, stripe: Stripe, node: NodeId, data: bytes) -> None:
         """Conform to downlink.Upstream."""
         if self.capture.on:
@@ -188,13 +192,12 @@ class ChannelFeed:
 
     def child_taken(self, stripe: Stripe, node: NodeId) -> None:
         """Conform to downlink.Upstream."""
-        log.info("feeds %s", node, extra={"channel": self.name, "stripe": stripe})
+        log.info("feeds %s", node, extra=self.fields(stripe, node))
         self.on_child_taken(stripe, node)
 
     def child_lost(self, stripe: Stripe, node: NodeId, reason: str) -> None:
         """Conform to downlink.Upstream."""
-        extra = {"channel": self.name, "stripe": stripe, "node": node}
-        log.info("child gone: %s", reason, extra=extra)
+        log.info("child %s gone: %s", node, reason, extra=self.fields(stripe, node))
         if reason in ("bye", "moved", "redirected", "left"):
             self.on_child_left(stripe, node)
         else:

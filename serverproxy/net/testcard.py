@@ -32,7 +32,7 @@ class TestCard:
     def __init__(self, url: str, sink: SourceSink, *, channel: str) -> None:
         """Read the options in `url`; raises ValueError that names the wrong one."""
         self._options = testcardurl.parse(url)
-        self._sink, self._channel = sink, channel
+        self._sink, self._fields = sink, {"channel": channel}
         self.stats = SourceStats()
         self.state = "connecting"
         """`connecting`, `up` or `down`."""
@@ -47,7 +47,7 @@ class TestCard:
                 except SourceError as error:
                     self._failed(str(error))
                 except Exception:
-                    log.exception("channel %s: the test card failed", self._channel)
+                    log.exception("the test card failed", extra=self._fields)
                     self._failed("the test card failed; the log has the error")
                 await asyncio.sleep(_RETRY_AFTER)
         finally:
@@ -56,7 +56,7 @@ class TestCard:
     def _failed(self, reason: str) -> None:
         self.stats.failures += 1
         if reason != self.last_error:
-            log.warning("channel %s: source testcard: %s", self._channel, reason)
+            log.warning("source testcard: %s", reason, extra=self._fields)
             self._sink.source_down(reason)
         self.state, self.last_error = "down", reason
 
@@ -78,7 +78,7 @@ class TestCard:
         self.stats.pulls += 1
         self.stats.lost_packets = {track.index: 0 for track in description.tracks}
         self.state, self.last_error = "up", None
-        log.info("channel %s: the test card is up", self._channel)
+        log.info("source testcard: is up", extra=self._fields)
         self._sink.source_up(description)
 
     def _packets(self, packets: list[SourcePacket]) -> None:

@@ -1,6 +1,7 @@
 """A cable in front of a listening port: it can be cut, or carry nothing any more."""
 
 import asyncio
+from contextlib import suppress
 
 from common.ids import Address
 from common.runtime.tasks import Tasks
@@ -57,7 +58,8 @@ class Cable:
         self._tasks.spawn(self._carry(there[0], writer), name="from")
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            await self._flowing.wait()
-            writer.write(data)
+        with suppress(ConnectionError):  # reset at one end: so it is at the other
+            while data := await reader.read(65_536):
+                await self._flowing.wait()
+                writer.write(data)
         writer.transport.abort()

@@ -29,6 +29,26 @@ _BAD = re.compile(
 _STARTING = 60.0
 
 
+_OF_A_CHANNEL = re.compile(
+    r"(serverproxy\.net\.(feed|control|story|source|testcard)"
+    r"|clientproxy\.net\.(node|stripes|uplink|feed|control)|common\.runtime\.childfeed)\b"
+)
+"""Loggers whose lines are about a channel."""
+
+
+def _lacks(line: str) -> bool:
+    """Whether a line of the log does not name the channel and the node that it is about."""
+    try:
+        event: Json = json.loads(line)
+    except ValueError:  # no line of the log, or one that a kill has cut short
+        return False
+    if not isinstance(event, dict):
+        return False
+    if "channel" not in event and _OF_A_CHANNEL.match(str(event["logger"])):
+        return True
+    return "stripe" in event and not ("channel" in event and "node" in event)
+
+
 class Metrics(dict[Sample, float]):
     """One scrape: {(name, labels): value}."""
 
@@ -128,8 +148,8 @@ class Daemon(Process):
         return took
 
     def check_log(self) -> None:
-        """Fail on tracebacks, forgotten awaits and unclosed things."""
-        bad = [line for line in self.text().splitlines() if _BAD.search(line)]
+        """Fail on tracebacks, forgotten awaits, unclosed things, and lines that say not whose."""
+        bad = [line for line in self.text().splitlines() if _BAD.search(line) or _lacks(line)]
         assert not bad, f"{self}:\n" + "\n".join(bad[:10])
 
 

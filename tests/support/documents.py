@@ -168,6 +168,19 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
         "tests/integration/overlay/test_capture.py",
         "test_wireshark_decodes_it",
     ),
+    **dict.fromkeys(
+        (
+            f"journalctl -u serverproxy -o cat {one}"
+            for one in (
+                """| jq -c 'select(.node == "n3-j0ua") | [.time, .stripe, .message]'""",
+                "--since today | jq -c 'select(.message"
+                """ | test("in place of|lost its parent"))"""
+                " | [.time, .channel, .stripe, .node, .message]'",
+                """| jq -R -c 'fromjson? | select(.channel == "cam") | [.time, .message]'""",
+            )
+        ),
+        ("tests/integration/cli/test_log_commands.py", '"| jq "'),
+    ),
     "systemctl reload serverproxy": (BOOTED, "systemctl reload serverproxy"),
     "systemctl start": (BOOTED, "systemctl start serverproxy"),
     "systemctl restart": (BOOTED, "systemctl restart clientproxy@one"),
@@ -202,7 +215,9 @@ NOT_RUN: Mapping[str, str] = {
     "apt-get install git make python3-venv": "installs into this machine",
     **dict.fromkeys(
         ["systemctl status serverproxy", "systemctl edit serverproxy",
-         "journalctl -u serverproxy -n 50", "journalctl -u serverproxy -p err"],
+         "journalctl -u serverproxy -n 50", "journalctl -u serverproxy -p err",
+         "journalctl -u serverproxy -p warning", "journalctl -u serverproxy -f -o cat",
+         "journalctl -u serverproxy -o cat --grep channel=cam"],
         "systemd's own, on a terminal or a journal: nothing of ours is called",
     ),
 }  # fmt: skip

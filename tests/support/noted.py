@@ -1,6 +1,6 @@
 """Links without sockets, by a clock that stands still: they take note of what is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -107,6 +107,9 @@ class Above:
 
     def delay(self) -> float:
         return 0.0
+
+    def fields(self, stripe: Stripe, child: NodeId) -> Mapping[str, object]:
+        return {"channel": "cam", "stripe": stripe, "node": child}
 
     def sent(self, stripe: Stripe, node: NodeId, data: bytes) -> None:
         pass

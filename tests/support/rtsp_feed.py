@@ -18,6 +18,10 @@ class StandInFeed:
         self._backlog: list[Packet] = []
 
     @property
+    def fields(self) -> Mapping[str, object]:
+        return {"channel": "cam", "node": "n1"}
+
+    @property
     def sender_reports(self) -> Mapping[int, SenderReport]:
         return self.reports
 

@@ -16,6 +16,7 @@ from clientproxy.net.rtsp.dialogue import Dialogue, Ends
 from clientproxy.net.rtsp.sessions import Sessions
 from common import rtcp
 from common.errors import RtspError
+from common.ids import Address
 from common.rtsp import tunnel
 from common.rtsp.messages import HTTP, Interleaved, Message, Request, Response
 from common.rtsp.parser import MessageReader
@@ -81,6 +82,11 @@ class Connection(asyncio.Protocol):
     def open(self) -> bool:
         """Whether the connection stands."""
         return self._transport is not None
+
+    @property
+    def _fields(self) -> dict[str, object]:
+        """Who is at the other end, for the log."""
+        return {} if self._ends is None else {"peer": str(Address(*self._ends.peer[:2]))}
 
     @property
     def congested(self) -> bool:
@@ -166,7 +172,7 @@ class Connection(asyncio.Protocol):
             while await self._next(dialogue):
                 pass
         except RtspError as error:
-            log.info("connection from %s ended: %s", self._ends.peer[0], error)
+            log.info("connection ended: %s", error, extra=self._fields)
             self.write(Response(error.status, (("Connection", "close"),)).encode(None))
         finally:
             self.close()
@@ -218,7 +224,7 @@ class Connection(asyncio.Protocol):
                 return False
             post = self._tunnels.opened(name, self, self._sessions.clock())
         except RtspError as error:
-            log.info("connection from %s refused: %s", self._ends and self._ends.peer[0], error)
+            log.info("tunnel refused: %s", error, extra=self._fields)
             self.write(tunnel.refusal(error.status))
             return False
         dialogue.through_http(request)
@@ -245,7 +251,7 @@ class Connection(asyncio.Protocol):
             try:
                 reader.feed(unwrapper.feed(data))
             except RtspError as error:
-                log.info("tunnel ended: %s", error)
+                log.info("tunnel ended: %s", error, extra=self._fields)
                 self.write(Response(error.status, (("Connection", "close"),)).encode(None))
                 self.close()
             self._arrived.set()

@@ -1,5 +1,6 @@
 """Requests of one connection and the answers to them (RFC 2326, 10)."""
 
+import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -97,10 +98,11 @@ class Dialogue:
                 response, starts = await self._dispatch(request)
         except ChannelUnavailableError as error:
             response = _unavailable(error)
-            log.info("%.32r answered %s: %s", request.method, response.status, error.why)
+            told = request.method, response.status, error.why
+            log.info("%.32r answered %s: %s", *told, extra=self._fields(request))
         except RtspError as error:
             response = _refusal(error)
-            log.info("%.32r refused: %s", request.method, error)
+            log.info("%.32r refused: %s", request.method, error, extra=self._fields(request))
         label = request.method if request.method in METHODS else "other"
         self._sessions.stats.requests[label, response.status] += 1
         return Answer(response.encode(cseq), starts, self._terms.exhausted)
@@ -109,6 +111,13 @@ class Dialogue:
         """Note that all goes through a tunnel, and who opened it."""
         self._tunnelled = True
         self._terms.admit(request)
+
+    def _fields(self, request: Request) -> dict[str, object]:
+        """Return who asks for which channel, for the log."""
+        fields: dict[str, object] = {"peer": str(Address(*self._ends.peer[:2]))}
+        with contextlib.suppress(RtspError):
+            fields["channel"] = parse_target(request.uri).channel
+        return fields
 
     async def _dispatch(self, request: Request) -> Reply:
         if request.version != VERSION:
@@ -199,7 +208,7 @@ class Dialogue:
         ]
         if streams:
             headers.append(("RTP-Info", rtp_info(streams)))
-        log.info("player %s plays", player)
+        log.info("player %s plays", player, extra=player.fields)
         return Response(200, tuple(headers)), player
 
     async def _pause(self, request: Request) -> Reply:
@@ -210,8 +219,9 @@ class Dialogue:
 
     async def _teardown(self, request: Request) -> Reply:
         player = self._find(request)
+        fields = player.fields
         self._sessions.drop(player)
-        log.info("player %s left", player)
+        log.info("player %s left", player, extra=fields)
         return Response(), None
 
     async def _parameter(self, request: Request) -> Reply:

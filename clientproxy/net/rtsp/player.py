@@ -1,7 +1,7 @@
 """One player's session as the feed sees it: a viewer with its streams, outbox and path."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from clientproxy.core.events import Feed
@@ -60,9 +60,13 @@ class Player:
 
     def __str__(self) -> str:
         lower = self.session.lower
-        return f"{self.session.ident[:4]} of channel {self.target.channel} over " + (
-            lower.value if lower else "nothing yet"
-        )
+        return f"{self.session.ident[:4]} over {lower.value if lower else 'nothing yet'}"
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Channel, node and where the player is, for the log."""
+        place = {"channel": self.target.channel} if self._feed is None else self._feed.fields
+        return {**place, "peer": str(self.peer)}
 
     def detail(self) -> dict[str, object]:
         """Return the session for the status API."""
@@ -177,7 +181,7 @@ class Player:
 
     def ended(self, reason: str) -> None:
         """End the session: the feed has no more packets (Viewer)."""
-        log.info("player %s: stream ended: %s", self, reason)
+        log.info("player %s: stream ended: %s", self, reason, extra=self.fields)
         self._owner.feed_ended(self)
 
     def _seen(self) -> None:
@@ -199,6 +203,7 @@ class Player:
                 logging.WARNING if first else logging.DEBUG,
                 "player %s reads too slowly: skipping to the next keyframe",
                 self,
+                extra=self.fields,
             )
         self._stats.packets_skipped += self._outbox.stats.skipped_packets - skipped
         self.pump()

@@ -85,6 +85,7 @@ class Sessions:
         """End the sessions whose packets went over a connection; others outlive it."""
         for player in self.on_wire(wire):
             if player.session.lower is Lower.TCP:
+                log.info("player %s: its connection has ended", player, extra=player.fields)
                 self.drop(player)
 
     def tick(self) -> None:
@@ -92,7 +93,7 @@ class Sessions:
         now = self.clock()
         for player in self:
             if not player.connected and (why := _gone(player.session, now)):
-                log.info("player %s: %s, session ended", player, why)
+                log.info("player %s: %s, session ended", player, why, extra=player.fields)
                 self.stats.sessions_expired += 1
                 self.drop(player, goodbye=True)
             else:

@@ -54,6 +54,6 @@ class Terms(NamedTuple):
         if not challenges:
             return None
         if self.guard.wrong > before:
-            log.warning("a player at %s gave a wrong user name or password", host)
+            log.warning("a player gave a wrong user name or password", extra={"peer": host})
             await asyncio.sleep(_WRONG_PASSWORD_PAUSE)
         return Response(401, tuple(("WWW-Authenticate", one) for one in challenges))

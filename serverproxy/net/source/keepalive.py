@@ -20,6 +20,7 @@ async def keep_alive(
     *,
     method: str,
     interval: float,
+    channel: str,
 ) -> str:
     """Ask every `interval` seconds until the session is lost; return why it is.
 
@@ -46,7 +47,8 @@ async def keep_alive(
         if lost:
             return f"keep-alive failed: {why}"
         if not told:
-            log.warning("keep-alive failed, the session goes on: %s", why)
+            text = "keep-alive failed, the session goes on: %s"
+            log.warning(text, why, extra={"channel": channel})
         if method != _SPARE:
             due = loop.time() - interval
         told, method = True, _SPARE

@@ -263,6 +263,7 @@ class Pull:
             plays,
             method="GET_PARAMETER" if "GET_PARAMETER" in self._public.upper() else "OPTIONS",
             interval=interval,
+            channel=self._target.channel,
         )
         self._end(reason)
 

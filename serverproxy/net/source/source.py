@@ -49,6 +49,7 @@ class Source:
         if self._url.scheme != "rtsps" and (settings.ca or settings.fingerprint):
             raise ValueError("ca and fingerprint verify rtsps:// only: this URL is without TLS")
         self._settings, self._sink, self._channel = settings, sink, channel
+        self._fields = {"channel": channel}
         self._ways = self._transports()
         self._description: Description | None = None
         self._told: dict[str, float] = {}
@@ -99,7 +100,7 @@ class Source:
                 reasons.append(str(error))
                 break
             except Exception:
-                log.exception("channel %s: pulling its source failed", self._channel)
+                log.exception("pulling the source failed", extra=self._fields)
                 return "an internal error, which is in the log above"
             else:
                 self._ways.sort(key=lambda way: way is not tcp)
@@ -137,6 +138,7 @@ class Source:
             fingerprint=settings.fingerprint,
             tcp=tcp,
             timeout=settings.timeout,
+            channel=self._channel,
         )
 
     def _up(self, description: SourceDescription) -> None:
@@ -145,7 +147,7 @@ class Source:
         media = ", ".join(f"{track.kind} {track.codec}" for track in description.tracks)
         if self._worth_telling(media):
             url = redact(self._settings.url)
-            log.info("channel %s: source %s is up: %s", self._channel, url, media)
+            log.info("source %s is up: %s", url, media, extra=self._fields)
 
     def _down(self, reason: str, delay: float) -> None:
         self.stats.failures += 1
@@ -153,11 +155,11 @@ class Source:
         self.state, self.last_error = "down", reason
         if self._worth_telling(reason):
             log.warning(
-                "channel %s: source %s: %s; trying again, next in %.1f s",
-                self._channel,
+                "source %s: %s; trying again, next in %.1f s",
                 redact(self._settings.url),
                 reason,
                 delay,
+                extra=self._fields,
             )
         if news:
             self._sink.source_down(reason)

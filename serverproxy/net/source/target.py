@@ -18,6 +18,8 @@ class Target:
     fingerprint: str | None
     tcp: bool
     timeout: float
+    channel: str
+    """Whose source it is."""
 
 
 def redirected(location: str, before: Target) -> tuple[SourceUrl, Credentials | None]:

@@ -48,7 +48,7 @@ async def failing(url: str, caplog: pytest.LogCaptureFixture, *, patience: float
         while pulled.stats.failures < 2:  # noqa: ASYNC110 - nobody tells of the second one
             await asyncio.sleep(0.02)
     (line,) = lines(caplog)
-    assert "channel cam: source rtsp" in line
+    assert "source rtsp" in line
     assert SECRET not in caplog.text
     assert "Traceback" not in caplog.text
     assert watcher.downs == [pulled.last_error]

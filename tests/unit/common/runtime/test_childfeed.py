@@ -37,7 +37,7 @@ class Parent:
     def __init__(self, start: int = 1, *, max_age: float = 60.0) -> None:
         self.log = StripeLog(max_bytes=1 << 30, max_age=max_age)
         self.link, self.above = NotedLink(), Above("p")
-        place = Place("cam", S0, NodeId("c"))
+        place = Place(S0, NodeId("c"))
         self.stats = DownlinkStats([0])
         self.feed = ChildFeed(self.link, place, self.log, self.above, self.stats, start=start)
 

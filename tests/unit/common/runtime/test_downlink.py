@@ -29,7 +29,7 @@ class Parent:
         self.log = StripeLog(max_bytes=1 << 30, max_age=60.0)
         self.above = Above("p")
         self.children = Children(slots=slots, spare=spare)
-        self.downlink = Downlink("cam", [self.log], self.children, self.above)
+        self.downlink = Downlink([self.log], self.children, self.above)
 
     def asked(
         self, node: NodeId, start: int = 1, *, active: bool = True, slots: int = 0

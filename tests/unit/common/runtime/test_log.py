@@ -2,6 +2,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,18 +27,11 @@ def lines() -> Iterator[io.StringIO]:
 
 def test_a_record_is_one_line_with_time_level_and_fields(lines: io.StringIO) -> None:
     log.configure("info", "text", lines)
-    log.bind(logging.getLogger("area"), channel="cam", stripe=1).info("joined in %d ms", 7)
+    logging.getLogger("area").info("joined in %d ms", 7, extra={"stripe": 1, "channel": "cam"})
     at, rest = lines.getvalue().split(" ", 1)
     assert at.endswith("Z")
     assert "T" in at
     assert rest == "INFO    area channel=cam stripe=1: joined in 7 ms\n"
-
-
-def test_a_bound_logger_can_be_bound_further(lines: io.StringIO) -> None:
-    log.configure("info", "text", lines)
-    channel = log.bind(logging.getLogger("area"), channel="cam")
-    log.bind(channel, node="n1").warning("gone", extra={"stripe": 0})
-    assert lines.getvalue().endswith("WARNING area channel=cam stripe=0 node=n1: gone\n")
 
 
 def test_any_field_is_written_the_known_ones_first(lines: io.StringIO) -> None:
@@ -48,7 +42,8 @@ def test_any_field_is_written_the_known_ones_first(lines: io.StringIO) -> None:
 
 def test_json_has_the_same_in_fields(lines: io.StringIO) -> None:
     log.configure("info", "json", lines)
-    log.bind(logging.getLogger("area"), channel="cam", stripe=0, node="n1").error('said "x"')
+    fields = {"channel": "cam", "stripe": 0, "node": "n1"}
+    logging.getLogger("area").error('said "x"', extra=fields)
     event = json.loads(lines.getvalue())
     del event["time"]
     assert event == {
@@ -139,3 +134,21 @@ def test_a_bug_is_one_line_in_json(lines: io.StringIO) -> None:
         logging.getLogger("area").exception("failed")
     assert lines.getvalue().count("\n") == 1
     assert "Traceback" in json.loads(lines.getvalue())["traceback"]
+
+
+def test_the_journal_is_told_the_priority_of_each_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd.exec(5) has it: $JOURNAL_STREAM names the stream that the journal reads."""
+    with (tmp_path / "journal").open("w+") as journal, (tmp_path / "file").open("w+") as file:
+        stat = (tmp_path / "journal").stat()
+        monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino}")
+        for stream in (journal, file):
+            log.configure("info", "text", stream)
+            logging.getLogger("area").info("fine")
+            logging.getLogger("area").error("not fine", exc_info=ValueError("bug\nof two lines"))
+    fine, *bad = (tmp_path / "journal").read_text().splitlines()
+    assert fine.startswith("<6>2")
+    assert len(bad) > 1
+    assert all(line.startswith("<3>") for line in bad)
+    assert "<" not in (tmp_path / "file").read_text()[:1]
