@@ -61,6 +61,8 @@ class Packet(NamedTuple):
 
 
 _HEARTBEAT_TYPE = int(FrameType.HEARTBEAT)
+_new = tuple.__new__
+"""A named tuple's own `__new__` is Python code."""
 
 
 class Heartbeat(NamedTuple):
@@ -85,10 +87,10 @@ class Heartbeat(NamedTuple):
         """Return the heartbeat of a frame's body; raises BadFrameError."""
         if len(body) != _HEARTBEAT.size:
             raise BadFrameError(f"heartbeat of {len(body)} bytes")
-        newest, keyframe, time_us, echo_us, starved = _HEARTBEAT.unpack(body)
+        newest, keyframe, time_us, echo_us, _ = fields = _HEARTBEAT.unpack(body)
         if (newest | keyframe | time_us | echo_us) >> NUMBER_BITS:
             raise BadFrameError(f"heartbeat with a number of more than {NUMBER_BITS} bits")
-        return cls(newest, keyframe, time_us, echo_us, starved)
+        return _new(cls, fields)
 
 
 def encode_resume(seq: int) -> bytes:
@@ -145,8 +147,6 @@ _LAST_SEQUENCED = int(FrameType.EPOCH)
 _MAX_SIZE = MAX_PAYLOAD_BYTES + _SEQUENCED_BYTES
 _TYPES = {int(kind): kind for kind in FrameType}
 _unpack_prefix, _unpack_header = PREFIX.unpack_from, HEADER.unpack_from
-_new_packet = tuple.__new__
-"""Packet's own `__new__` is Python code."""
 
 
 class FrameReader:
@@ -180,13 +180,13 @@ class FrameReader:
                     raise BadFrameError(f"sequence number {seq}, captured at {capture}")
                 frame = data[at:after]
                 fields = (seq, capture, track, flags, frame[HEADER_BYTES:], kind)
-                packets.append(_new_packet(Packet, fields))
+                packets.append(_new(Packet, fields))
                 frames.append(frame)
             else:
                 control.append((_frame_type(kind), data[at + PREFIX_BYTES : after]))
             at = after
         self._rest = data[at:]
-        return Received(packets, frames, control)
+        return _new(Received, (packets, frames, control))
 
 
 def _frame_type(kind: int) -> FrameType:
