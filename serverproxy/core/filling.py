@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from common.ids import Stripe
+from serverproxy.core.graph import Graph
 from serverproxy.core.moves import Mover, Remedy
+from serverproxy.core.placement import Planner
 from serverproxy.core.places import Found, Query
 from serverproxy.core.shelves import Member
 
@@ -18,6 +20,8 @@ LOOKED_AT = 32
 """Nodes of one depth that are looked at for one that can fill a place."""
 UNDER_IT = 2
 """Children that whoever fills a place gets there."""
+MOST_TRIED = 2000
+"""Pairs, of who could fill a place and whose place it could be, that are tried in one survey."""
 
 
 @dataclass(slots=True)
@@ -26,29 +30,72 @@ class Survey:
 
     levels: list[list[Member]]
     heights: dict[Member, int]
+    ways: list[list[Member]]
+    """By depth: in front of whom somebody could go up."""
+    least: list[int]
+    """By depth: the fewest levels below one of `ways`."""
+    risers: list[Member]
+    """Who could go up, the deepest first."""
+    left: int
+    """Pairs that may yet be tried."""
 
 
 class Filling(Mover):
     """Plans how a subtree comes to hang higher."""
 
-    def survey(self, top: Member, stripe: Stripe) -> Survey:
-        """Walk over all that will hang under `top`; its levels begin with itself."""
-        levels, heights = [[top]], dict[Member, int]()
+    def __init__(self, graph: Graph, planner: Planner) -> None:
+        super().__init__(graph, planner)
+        self._surveys: dict[Stripe, tuple[int, Survey | None]] = {}
+        """The last one of each tree, and after how many changes of the graph."""
+
+    def survey(self, stripe: Stripe) -> Survey | None:
+        """Walk over a tree, unless nothing has changed since; None: nobody could go up."""
+        graph = self._graph
+        at, survey = self._surveys.get(stripe, (-1, None))
+        if at != graph.changes:
+            survey = self.walk(risers, stripe) if (risers := list(self._risers(stripe))) else None
+            self._surveys[stripe] = graph.changes, survey
+        return survey
+
+    def walk(self, risers: list[Member], stripe: Stripe) -> Survey:
+        """Walk over a whole tree; `risers` could go up in it."""
+        levels, heights = [[self._graph.root]], dict[Member, int]()
         while below := [one for each in levels[-1] for one in each.links[stripe].down]:
             levels.append(below)
         for level in reversed(levels):
             for one in level:
                 below_it = [heights[child] for child in one.links[stripe].down]
                 heights[one] = max(below_it, default=-1) + 1
-        return Survey(levels, heights)
+        ways = [[one for one in level if self._makes_way(one, stripe)] for level in levels]
+        least = [min((heights[one] for one in way), default=len(levels)) for way in ways]
+        return Survey(levels, heights, ways, least, risers, MOST_TRIED)
+
+    def _risers(self, stripe: Stripe) -> Iterator[Member]:
+        interior = self._graph.shelves[stripe].interior
+        for depth in reversed(interior.levels()):
+            for one in islice(interior.at(depth), LOOKED_AT):
+                if self._can_rise(one, stripe):
+                    yield one
+
+    def _makes_way(self, other: Member, stripe: Stripe) -> bool:
+        """Whether its parent could take somebody in front of it."""
+        link, graph = other.links[stripe], self._graph
+        above = link.parent
+        if above is None or not link.down or not self._is_here(other, stripe):
+            return False
+        if above.absent or above.suspect or not graph.serving(above, stripe):
+            return False
+        return graph.reach(above, stripe) > 0
 
     def fill(self, top: Member, stripe: Stripe, lowest: int, survey: Survey) -> list[Remedy]:
         """Let `top` hang so high that nothing below it is deeper than `lowest`; else []."""
         depth, height = top.links[stripe].depth, survey.heights.get(top)
         if depth is None or height is None or not self._is_here(top, stripe):
             return []
+        if survey.left <= 0:
+            return []
         for other in self._others(top, stripe, lowest, survey):
-            one = self._from_below(top, other, stripe)
+            one = self._from_below(top, other, stripe, survey)
             if one is not None and (moves := self._make(one, other, top, stripe)):
                 return moves
         return []
@@ -62,34 +109,26 @@ class Filling(Mover):
         excess = home is not None and self._graph.free(home, stripe) < 0
         highest = min(lowest - 1 - survey.heights[top], len(survey.levels) - 1)
         for level in range(highest if excess else min(highest, depth - 2), 0, -1):
-            for other in survey.levels[level]:
-                link = other.links[stripe]
-                above = link.parent
-                if above is None or other is top or level + 1 + survey.heights[other] > lowest:
+            if level + 1 + survey.least[level] > lowest:
+                continue
+            for other in survey.ways[level]:
+                if other is top or level + 1 + survey.heights[other] > lowest:
                     continue
-                if not link.down or not self._is_here(other, stripe):
-                    continue
-                if excess and self._graph.is_below(other, top, stripe):
-                    continue
-                if above.absent or above.suspect or not self._graph.serving(above, stripe):
-                    continue
-                if self._graph.reach(above, stripe) > 0:
+                if not (excess and self._graph.is_below(other, top, stripe)):
                     yield other
                     break
 
-    def _from_below(self, top: Member, other: Member, stripe: Stripe) -> Member | None:
+    def _from_below(
+        self, top: Member, other: Member, stripe: Stripe, survey: Survey
+    ) -> Member | None:
         """Return one of the deepest interior nodes that have no interior children."""
-        graph, interior = self._graph, self._graph.shelves[stripe].interior
-        level = other.links[stripe].depth or 0
-        for depth in reversed(interior.levels()):
-            if depth <= level + 1:
+        graph, level = self._graph, other.links[stripe].depth or 0
+        for one in survey.risers:
+            if (one.links[stripe].depth or 0) <= level + 1 or survey.left <= 0:
                 break
-            for one in islice(interior.at(depth), LOOKED_AT):
-                # In this order: of many nodes few can rise, and the ways up are long.
-                if not self._can_rise(one, stripe):
-                    continue
-                if not (graph.is_below(one, top, stripe) or graph.is_below(one, other, stripe)):
-                    return one
+            survey.left -= 1
+            if not (graph.is_below(one, top, stripe) or graph.is_below(one, other, stripe)):
+                return one
         return None
 
     def _can_rise(self, one: Member, stripe: Stripe) -> bool:

@@ -29,6 +29,8 @@ class Links:
         """Members with a parent that are asked to leave it for another."""
         self.loose = tuple(dict[Member, None]() for _ in self.stripes)
         """Members that hang nowhere and are going nowhere."""
+        self.changes = 0
+        """How often anybody's place or way has changed."""
         self.dirty: dict[Member, None] = {self.root: None}
         self.restless = tuple(dict[Member, None]() for _ in self.stripes)
         """Members that perhaps need another standby."""
@@ -140,6 +142,7 @@ class Links:
     def suspect(self, member: Member, *, suspected: bool) -> None:
         """Note that a node may be dead, so that nobody knows where those below it hang."""
         member.suspect = suspected
+        self.changes += 1
         for stripe in self.stripes:
             for comer in member.links[stripe].down:
                 self._propagate(comer, stripe)
@@ -165,6 +168,7 @@ class Links:
     def touch(self, member: Member, stripe: Stripe) -> None:
         """Note that `member` has changed, and so perhaps whether it is its parent's leaf."""
         self.dirty[member] = None
+        self.changes += 1
         link = member.links[stripe]
         for parent in (link.parent, link.up):
             if parent is not None:

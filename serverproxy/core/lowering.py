@@ -65,10 +65,10 @@ class Lowering(Filling):
             tall[child] = levels
         if not any(tall.values()):
             return []
-        survey = self.survey(graph.root, stripe)
-        for top in sorted(tall, key=lambda one: tall[one]):
+        survey = self.survey(stripe)
+        for top in sorted(tall, key=lambda one: tall[one]) if survey else ():
             for lowest in (bound, bound + 1):
-                if tall[top] and (moves := self.fill(top, stripe, lowest, survey)):
+                if survey and tall[top] and (moves := self.fill(top, stripe, lowest, survey)):
                     return moves
         return []
 
@@ -77,7 +77,8 @@ class Lowering(Filling):
         levels = self._graph.shelves[stripe].interior.levels()
         if not levels or levels[-1] + 1 <= bound + FILL_ABOVE:
             return []
-        survey = self.survey(self._graph.root, stripe)
+        if (survey := self.survey(stripe)) is None:
+            return []
         for lowest in range(bound, len(survey.levels) - 1):
             for top in self._spine(stripe, survey):
                 if moves := self.fill(top, stripe, lowest, survey):

@@ -17,8 +17,8 @@ from serverproxy.core.shelves import Member
 
 TRIES = 8
 """How many nodes are looked at before no one is found whose children can be moved first."""
-TOO_DEEP = 2
-"""Levels below the bound to which no subtree is sent while another can go."""
+TOO_DEEP = 1
+"""Levels below the bound to which no subtree is sent while anything else can be done."""
 MOST_AWAITED = 64
 """Of those for whom a node stands by, how many are looked at."""
 
@@ -45,6 +45,8 @@ class Remedies(Mover):
         if self._lowering is not None:
             for stripe in self._graph.stripes:
                 due += self._lowering.due(stripe)
+            for member in list(self._graph.burdened):
+                due += self._unburden(member, at_last=True)
         return due
 
     def _under_way(self, member: Member, stripe: Stripe) -> Move:
@@ -64,15 +66,25 @@ class Remedies(Mover):
 
     # --- excess, shared children, repair slots
 
-    def _unburden(self, member: Member) -> list[Remedy]:
+    def _unburden(self, member: Member, *, at_last: bool = False) -> list[Remedy]:
+        """Move children away; those whose way down makes a tree too deep `at_last` only.
+
+        That is when no move is left that would make it lower.
+        """
         due: list[Remedy] = []
         for stripe in self._graph.stripes:
             children = self._children(member, stripe)
-            if self._owes(member, stripe) and self._lowering is not None:
+            tall = [child for child in children if self._is_tall(child, stripe)]
+            if at_last:
+                if not tall or self._graph.moving[stripe]:
+                    continue
+            elif self._owes(member, stripe) and self._lowering is not None:
                 due += self._lowering.take_in(children, stripe)
             for child in children:
-                if self._owes(member, stripe):
+                if self._owes(member, stripe) and (at_last or child not in tall):
                     due += self._send_away(child, stripe, member)
+            if tall and not at_last:
+                continue
             if not due and self._owes(member, stripe):
                 holes = (self._make_hole(child, stripe) for child in children)
                 due += next((moves for moves in holes if moves), [])
@@ -87,18 +99,23 @@ class Remedies(Mover):
         return self._graph.free(member, stripe) < 0
 
     def _children(self, member: Member, stripe: Stripe) -> list[Member]:
-        """Return children that can be asked to leave, those first with whom no tree gets too deep.
+        """Return children that can be asked to leave, those without children first.
 
         Who is suspected is asked like anybody: rather its place comes free than a live one's.
         """
-        graph = self._graph
         here = [c for c in member.links[stripe].down if c.links[stripe].parent is member]
         if self._is_awaited(member, stripe):
             return [child for child in here if not child.links[stripe].down]
+        return sorted(here, key=lambda child: bool(child.links[stripe].down))
+
+    def _is_tall(self, child: Member, stripe: Stripe) -> bool:
+        """Whether a tree would get too deep if a child went where there is room now."""
+        graph = self._graph
+        if self._lowering is None or not child.links[stripe].down:
+            return False
         places = graph.shelves[stripe].free.levels()
         most = depth_bound(len(graph.members)) + TOO_DEEP - (places[0] + 1 if places else 0)
-        tall = {child: height(child, stripe) > most for child in here}
-        return sorted(here, key=lambda child: (bool(child.links[stripe].down), tall[child]))
+        return height(child, stripe) > most
 
     def _is_awaited(self, member: Member, stripe: Stripe) -> bool:
         """Whether a subtree for which `member` stands by hangs nowhere.

@@ -3,7 +3,7 @@
 import pytest
 
 from common.ids import ROOT, NodeId, Stripe
-from serverproxy.core.filling import Filling
+from serverproxy.core.filling import Filling, Survey
 from serverproxy.core.graph import Graph, depth_bound
 from serverproxy.core.shelves import Member
 from serverproxy.core.tree import Move, Trees
@@ -117,3 +117,53 @@ def test_the_way_up_is_walked_only_for_who_can_rise(monkeypatch: pytest.MonkeyPa
     trees.remedies()
     assert len(looked_at) > 1
     assert walked == []
+
+
+def test_where_nobody_can_rise_the_tree_is_not_walked_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all have a user's number: it took seconds, with 10,000 nodes."""
+    trees, walks = grown(2), walked(monkeypatch)
+    kill(trees, interior(trees, 2))
+    monkeypatch.setattr(Filling, "_can_rise", lambda *_: False)
+    trees.remedies()
+    assert walks == []
+
+
+def test_a_tree_is_walked_over_again_only_after_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees, walks = grown(2), walked(monkeypatch)
+    kill(trees, interior(trees, 2))
+    trees.remedies()
+    filling = walks[-1]
+    filling.survey(S0)
+    before = len(walks)
+    filling.survey(S0)
+    assert len(walks) == before
+    trees.suspect(trees.nodes()[0], suspected=True)
+    filling.survey(S0)
+    assert len(walks) == before + 1
+
+
+@pytest.mark.parametrize("most", [5, 50])
+def test_pairs_are_tried_up_to_a_number(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Of somebody who could go up, and somebody in front of whom: here none of them can."""
+    trees, tried = grown(2), list[Member]()
+
+    def make(_self: Filling, one: Member, *_others: Member) -> list[Move]:
+        tried.append(one)
+        return []
+
+    monkeypatch.setattr("serverproxy.core.filling.MOST_TRIED", most)
+    monkeypatch.setattr(Filling, "_make", make)
+    kill(trees, interior(trees, 2))
+    trees.remedies()
+    assert 0 < len(tried) <= 2 * most
+
+
+def walked(monkeypatch: pytest.MonkeyPatch) -> list[Filling]:
+    walks, walk = list[Filling](), Filling.walk
+
+    def count(self: Filling, risers: list[Member], stripe: Stripe) -> Survey:
+        walks.append(self)
+        return walk(self, risers, stripe)
+
+    monkeypatch.setattr(Filling, "walk", count)
+    return walks

@@ -54,3 +54,16 @@ def test_who_carries_the_tree_does_not_leave_first() -> None:
     trees = after_the_first_node_died()
     trees.attach(D, S0, B)
     assert moves(trees)[0][:2] == (C, ROOT)
+
+
+def test_who_carries_the_tree_leaves_where_nobody_else_can() -> None:
+    """Two chains of nodes with one slot: the only free one is at the end of the second."""
+    first, second = ([NodeId(f"{name}{index}") for index in range(9)] for name in "bc")
+    rows = [
+        (one, up, 1)
+        for chain in (first, second)
+        for one, up in zip(chain, (ROOT, *chain), strict=False)
+    ]
+    trees = one_tree(*rows, (D, first[-1], 0))
+    assert trees.excess(ROOT) == 1
+    assert moves(trees) == [(first[0], ROOT, [second[-1]])]
