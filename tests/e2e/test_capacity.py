@@ -176,7 +176,7 @@ def test_a_slow_child_is_skipped_then_let_go_and_its_sibling_has_all(tmp_path: P
         assert [set(tree.values()) for tree in stage.trees()] == [{"root"}]
         _, slow = stage.clients
         stage.hosts.limit(stage.places[slow], down=200_000)
-        stage.server.expect("child is too slow: [0-9]+ sequence numbers skipped", 30)
+        stage.server.expect("is too slow: [0-9]+ sequence numbers skipped", 30)
         stage.server.expect("gone: too_slow", 30)
         stage.flows(but=slow)
         assert stage.lost(but=slow) == {}
