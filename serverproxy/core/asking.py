@@ -4,6 +4,7 @@ Rules
 -----
 1. Who shall go under a node that is itself on its way is asked when that one has come: before, it
    would carry its whole subtree to where that node still is, the bottom of the tree perhaps.
+   Who shall have the slot of another, under a user's number, is asked when that one has left it.
 2. A move that does not happen is given up after `MAX_ASKED` looks, and planned anew.
 """
 
@@ -36,8 +37,8 @@ class Asking:
             if asked[key] > MAX_ASKED:
                 del asked[key]
                 self._trees.release(*key)
-            elif self._trees.is_moving(target := move.placement.candidates[0].parent, move.stripe):
-                self._waiting.setdefault((target, move.stripe), []).append(move)
+            elif (first := self._trees.waits_for(*key)) is not None:
+                self._waiting.setdefault((first, move.stripe), []).append(move)
             else:
                 commands += self._redirect(move)
         self._asked = asked
@@ -45,12 +46,14 @@ class Asking:
 
     def arrived(self, node: NodeId, stripe: Stripe) -> list[Command]:
         """Return what is to be said because a node has a new parent."""
-        if (node, stripe) not in self._waiting or self._trees.is_moving(node, stripe):
-            return []
-        waiting, trees = self._waiting.pop((node, stripe)), self._trees
-        return [
-            command
-            for move in waiting
-            if move.node in trees and trees.moving_to(move.node, stripe) == node
-            for command in self._redirect(move)
-        ]
+        key, trees, commands = (node, stripe), self._trees, list[Command]()
+        for move in self._waiting.pop(key, []):
+            target = move.placement.candidates[0].parent
+            if move.node not in trees or trees.moving_to(move.node, stripe) != target:
+                continue
+            first = trees.waits_for(move.node, stripe)
+            if first is None:
+                commands += self._redirect(move)
+            else:
+                self._waiting.setdefault((first, stripe), []).append(move)
+        return commands

@@ -1,12 +1,13 @@
 """Trees that are deeper than they need be, after churn, made lower (design 5, "Depth").
 
 Orphans are hung where there is room, tall ones one above a node's slots. Then places are filled
-from below (`filling`), or a subtree that is too deep and a leaf higher up take each other's places.
+from below (`filling`), or a subtree that is too deep and a leaf higher up take each other's places;
+under a user's number the leaf goes first, to a free slot.
 The first kind leaves fewer nodes below the bound, the second lowers the sum of all depths and puts
 none below the bound: so they come to an end.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from common.ids import Stripe
@@ -14,7 +15,7 @@ from serverproxy.core.filling import Filling, Survey
 from serverproxy.core.graph import depth_bound, height
 from serverproxy.core.moves import Remedy
 from serverproxy.core.places import Found, Query
-from serverproxy.core.shelves import Member
+from serverproxy.core.shelves import Member, Shelf
 
 MOST_MOVING = 12
 """Moves under way above which no more are asked for to make a tree lower."""
@@ -112,7 +113,8 @@ class Lowering(Filling):
 
         A subtree of so many levels is taken to have twice as many nodes as one with a level less.
         """
-        highest = next(iter(self._graph.shelves[stripe].leafy.levels()), None)
+        shelves = self._graph.shelves[stripe]
+        highest = min([*shelves.leafy.levels(), *shelves.tight.levels()], default=None)
         lowest, tops = one.links[stripe].depth, list[tuple[int, int, Member]]()
         top: Member | None = one
         while highest is not None and lowest is not None and top is not None:
@@ -129,23 +131,50 @@ class Lowering(Filling):
 
         Each move of this kind lowers the sum of all depths, so they come to an end.
         """
-        graph, query, depth = self._graph, Query(one, stripe, set()), one.links[stripe].depth
-        leafy = graph.shelves[stripe].leafy
-        home = one.links[stripe].parent
-        if depth is None or home is None or home is graph.root or not self._is_here(one, stripe):
+        home, depth = one.links[stripe].parent, one.links[stripe].depth
+        if depth is None or home is None or home is self._graph.root:
             return []
-        if graph.reach(home, stripe) < 1:
+        if not self._is_here(one, stripe):
             return []
-        for key in leafy.levels():
+        leafy, tight = self._graph.shelves[stripe].leafy, self._graph.shelves[stripe].tight
+        if self._graph.reach(home, stripe) > 0:
+            for parent, leaf in self._leaves(leafy, one, stripe):
+                moves = self._move(Query(one, stripe, set()), Found([parent]))
+                return moves + self._move(Query(leaf, stripe, set()), Found([home]))
+        for parent, leaf in self._leaves(tight, one, stripe):
+            return self._follow(one, leaf, parent, stripe)
+        return []
+
+    def _leaves(self, shelf: Shelf, one: Member, stripe: Stripe) -> Iterator[tuple[Member, Member]]:
+        """Yield parents with a leaf that are higher up than the parent of `one`."""
+        query, depth = Query(one, stripe, set()), one.links[stripe].depth or 0
+        for key in shelf.levels():
             if key + 1 >= depth:
                 break
-            for parent in islice(leafy.at(key), TRIES):
-                leaf = graph.leaf_of(parent, stripe, but=one)
+            for parent in islice(shelf.at(key), TRIES):
+                leaf = self._graph.leaf_of(parent, stripe, but=one)
                 here = leaf is not None and self._is_here(leaf, stripe)
                 if leaf is not None and here and self._planner.fits(parent, query):
-                    moves = self._move(query, Found([parent]))
-                    return moves + self._move(Query(leaf, stripe, set()), Found([home]))
-        return []
+                    yield parent, leaf
+
+    def _follow(self, one: Member, leaf: Member, parent: Member, stripe: Stripe) -> list[Remedy]:
+        """Let a leaf go to a free slot, and then a subtree to the place that it had.
+
+        So nobody is above a user's number, for a moment neither.
+        """
+        query, depth = Query(leaf, stripe, {parent}), one.links[stripe].depth or 0
+        found, top = self._planner.slots(query), parent.links[stripe].depth or 0
+        if found is None or self._planner.is_pending(found.parents[0], stripe):
+            return []
+        rise, nodes = depth - top - 1, len(self._below(one, stripe)) + 1
+        if rise * nodes <= self._depth(found, stripe) - top - 1:
+            return []
+        return self._move(query, found) + self._move(Query(one, stripe, set()), Found([parent]))
+
+    def _below(self, one: Member, stripe: Stripe) -> list[Member]:
+        """Return a few of those below a node: its children and theirs."""
+        down = list(one.links[stripe].down)
+        return down + [child for each in down for child in each.links[stripe].down]
 
     def _depth(self, found: Found, stripe: Stripe) -> int:
         depth = found.parents[0].links[stripe].depth

@@ -41,10 +41,21 @@ class TreeView:
         link = self._find(node).links[stripe]
         return None if link.up is None or link.up is link.parent else link.up.id
 
-    def is_moving(self, node: NodeId, stripe: Stripe) -> bool:
-        """Whether a node (never ROOT) has a parent, and is on its way to another."""
-        link = self._graph.find(node).links[stripe]
-        return link.parent is not None and link.up is not link.parent
+    def waits_for(self, node: NodeId, stripe: Stripe) -> NodeId | None:
+        """Return who has to come to its place before a node that is on its way can.
+
+        The one that it goes under; or a child that leaves it a slot, where a user's number is full.
+        """
+        above = self._find(node).links[stripe].up
+        if above is None:
+            return None
+        link = above.links[stripe]
+        if link.parent is not None and link.parent is not link.up:
+            return above.id
+        if not link.leaving or not above.hard_limit or above.held <= above.limit:
+            return None
+        leaving = (child for child in link.children if child.links[stripe].up is not above)
+        return next((child.id for child in leaving), None)
 
     def children(self, node: NodeId, stripe: Stripe) -> Sequence[NodeId]:
         """Return who has reported `node` (or ROOT) as its parent, the oldest first."""

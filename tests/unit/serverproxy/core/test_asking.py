@@ -16,11 +16,11 @@ def asking_for_two_moves() -> tuple[Trees, Asking]:
     assert trees.place(C, S0, avoid=[ROOT, B, D, E])
     assert trees.place(D, S0, avoid=[ROOT, A, B, E])
     assert [trees.moving_to(node, S0) for node in (C, D)] == [A, C]
-
-    def redirect(move: Move) -> list[Command]:
-        return [Send(move.node, Redirect(stripe=S0, parent=move.source, targets=()))]
-
     return trees, Asking(trees, redirect)
+
+
+def redirect(move: Move) -> list[Command]:
+    return [Send(move.node, Redirect(stripe=S0, parent=move.source, targets=()))]
 
 
 def moves(trees: Trees) -> list[Move]:
@@ -66,3 +66,18 @@ def test_nobody_is_asked_who_has_gone_meanwhile() -> None:
     trees.attach(C, S0, A)
     trees.remove(D)
     assert asking.arrived(C, S0) == []
+
+
+def test_who_shall_have_the_slot_of_a_leaf_waits_until_that_has_left() -> None:
+    """A and B have as many children as their users allow; C goes up to A when E has left it."""
+    trees = one_tree((A, ROOT, 2), (B, A, 2), (E, A, 0), (C, B, 2), (D, B, 2))
+    assert trees.place(E, S0, avoid=[ROOT, B, C])
+    assert trees.place(C, S0, avoid=[ROOT, B, D])
+    for node in (A, B):
+        trees.set_slots(node, 2, hard_limit=True)
+    assert [trees.moving_to(node, S0) for node in (E, C)] == [D, A]
+    due = [one for one in trees.remedies() if isinstance(one, Move) and one.node in {C, E}]
+    asking = Asking(trees, redirect)
+    assert asked(asking.ask(due)) == [E]
+    trees.attach(E, S0, D)
+    assert asked(asking.arrived(E, S0)) == [C]
