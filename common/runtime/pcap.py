@@ -38,12 +38,14 @@ MOST_CHANNELS = 150
 MOST_FLOWS = 1024
 """Flows that are remembered as announced; beyond it they are announced anew."""
 SAP_PORT = 9875
+FILE_HEADER_BYTES = 24
+"""What stands before the first record: a file that holds no more has no packet."""
 
 _HOSTS = {ROOT: (0, 0), SOURCE: (255, 1), PLAYERS: (255, 2)}
 _NUMBERED = re.compile(r"n(\d{1,18})(?!\d)")
 _SAP_GROUP = (bytes((224, 2, 127, 254)), bytes((0x01, 0x00, 0x5E, 0x02, 0x7F, 0xFE)))
 _SNAPLEN_BYTES = 262_144
-_FILE_HEADER_BYTES, _RECORD_HEADER_BYTES = 24, 16
+_RECORD_HEADER_BYTES = 16
 _IP_HEADER_BYTES, _UDP_HEADER_BYTES = 20, 8
 _MOST_PAYLOAD_BYTES = 0xFFFF - _IP_HEADER_BYTES - _UDP_HEADER_BYTES
 _HEADERS = struct.Struct("!16sHH4sH8s4sHH")
@@ -143,7 +145,7 @@ class Records:
         from dpkt.pcap import Writer
 
         self._announced.clear()
-        self._buffer, self._begins, self._size = BytesIO(), True, _FILE_HEADER_BYTES
+        self._buffer, self._begins, self._size = BytesIO(), True, FILE_HEADER_BYTES
         self._writer = Writer(self._buffer, snaplen=_SNAPLEN_BYTES)
 
     def _finish_chunk(self) -> None:

@@ -1,15 +1,23 @@
 """The files of a capture: FILE is written, FILE.1 is the one before, and so on up to a bound.
 
 All of it is disk I/O, for a thread.
+
+Rules
+-----
+1. A file without packets is not kept: a source that is down does not push recordings out.
+2. Each file is a new one, for its owner only, whatever was there.
+3. One process writes a file: it holds a lock as long, and another is refused.
 """
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from itertools import pairwise
 
 from common.runtime.faults import quoted
-from common.runtime.pcap import Chunk
+from common.runtime.pcap import FILE_HEADER_BYTES, Chunk
 
 _MODE = 0o600
 """For its owner only: a capture holds the picture of the camera."""
@@ -58,11 +66,27 @@ class PcapFiles:
 
     def _begin(self) -> None:
         self.close()
-        with contextlib.suppress(FileNotFoundError):
-            if os.lstat(self._path).st_size:
-                self._make_room()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        self._put_away()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         self._file = os.open(self._path, flags, _MODE)
+        _hold(self._file, self._path)
+
+    def _put_away(self) -> None:
+        """Keep what an earlier process or file left under another name; drop it if it is empty."""
+        try:
+            before = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return
+        try:
+            if not stat.S_ISREG(os.fstat(before).st_mode):
+                raise OSError(errno.EINVAL, "it is there and no regular file")
+            _hold(before, self._path)
+            if os.fstat(before).st_size > FILE_HEADER_BYTES and self._most > 1:
+                self._make_room()
+            else:
+                os.unlink(self._path)
+        finally:
+            os.close(before)
 
     def _make_room(self) -> None:
         """Give each file the next number; the oldest goes."""
@@ -70,6 +94,21 @@ class PcapFiles:
         for name, older in reversed(list(pairwise(names))):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(name, older)
+
+
+def _hold(file: int, path: str) -> None:
+    """Lock a file; raise OSError where another process has it, or had and moved it just now."""
+    import fcntl  # not everywhere, and only captures need it
+
+    busy = False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        busy = True
+    except OSError:
+        return  # a file system without locks
+    if busy or not os.path.samestat(os.fstat(file), os.lstat(path)):
+        raise OSError(errno.EBUSY, "another process writes its capture there")
 
 
 def _write(file: int, data: bytes) -> None:

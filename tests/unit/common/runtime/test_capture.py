@@ -114,10 +114,24 @@ async def test_a_reload_turns_it_on_moves_it_and_turns_it_off(target: Target) ->
 
 async def test_what_cannot_be_written_at_the_start_is_refused() -> None:
     capture = Capture()
-    with pytest.raises(CaptureError, match=r"pcap: '/dev/full' cannot be written: No space left"):
+    with pytest.raises(
+        CaptureError, match=r"pcap: '/dev/full' cannot be written: it is there and no"
+    ):
         await capture.start(Target("/dev/full", FILE_BYTES, 3))
     assert not capture.on
     await capture.close()
+
+
+async def test_two_daemons_with_one_file_are_told(target: Target) -> None:
+    one, other = Capture(), Capture()
+    await one.start(target)
+    why = r"cannot be written: another process writes its capture there; change the key pcap$"
+    with pytest.raises(CaptureError, match=why):
+        await other.start(target)
+    one.take(FLOW, None, [packet(b"one")])
+    await soon(holds(target.file, b"one"))
+    await one.close()
+    await other.close()
 
 
 async def test_a_disk_that_is_full_ends_the_capture_with_one_line(

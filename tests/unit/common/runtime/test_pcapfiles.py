@@ -1,11 +1,14 @@
 import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from common.runtime.pcap import Chunk
+from common.runtime.pcap import FILE_HEADER_BYTES, Chunk
 from common.runtime.pcapfiles import PcapFiles, writable
+
+HEADER = bytes(FILE_HEADER_BYTES)
 
 
 @pytest.fixture
@@ -26,34 +29,94 @@ def test_what_is_written_can_be_read_while_the_file_is_open(file: Path) -> None:
     files.close()
 
 
-def test_a_capture_is_for_its_owner_only(file: Path) -> None:
+@pytest.mark.parametrize("before", [None, b"", HEADER, HEADER + b"packets"])
+def test_a_capture_is_for_its_owner_only(file: Path, before: bytes | None) -> None:
+    """Whatever was there, with whatever mode."""
+    if before is not None:
+        file.write_bytes(before)
+        file.chmod(0o644)
     files = PcapFiles(str(file), 2)
     files.write([Chunk(b"head", begins=True)])
     files.close()
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_who_has_an_empty_file_open_reads_nothing_of_the_capture(file: Path) -> None:
+    file.touch()
+    files = PcapFiles(str(file), 2)
+    with file.open("rb") as early:
+        files.write([Chunk(b"head", begins=True)])
+        files.close()
+        assert early.read() == b""
+    assert held(file) == {"cam.pcap": b"head"}
+
+
 def test_files_get_the_next_number_up_to_the_bound(file: Path) -> None:
     files = PcapFiles(str(file), 3)
-    files.write([Chunk(bytes([number]), begins=True) for number in range(5)])
+    files.write([Chunk(HEADER + bytes([number]), begins=True) for number in range(5)])
     files.close()
-    assert held(file) == {"cam.pcap": b"\4", "cam.pcap.1": b"\3", "cam.pcap.2": b"\2"}
+    assert held(file) == {
+        "cam.pcap": HEADER + b"\4",
+        "cam.pcap.1": HEADER + b"\3",
+        "cam.pcap.2": HEADER + b"\2",
+    }
 
 
 def test_with_one_file_it_is_begun_anew(file: Path) -> None:
     files = PcapFiles(str(file), 1)
-    files.write([Chunk(b"long one", begins=True), Chunk(b"two", begins=True)])
+    files.write([Chunk(HEADER + b"long one", begins=True), Chunk(b"two", begins=True)])
     files.close()
     assert held(file) == {"cam.pcap": b"two"}
 
 
-def test_what_an_earlier_process_wrote_is_kept_an_empty_file_is_not(file: Path) -> None:
-    for before in (b"before", b""):
-        file.write_bytes(before)
-        files = PcapFiles(str(file), 3)
-        files.write([Chunk(b"now", begins=True)])
+def test_what_an_earlier_process_recorded_is_kept(file: Path) -> None:
+    file.write_bytes(HEADER + b"before")
+    files = PcapFiles(str(file), 3)
+    files.write([Chunk(b"now", begins=True)])
+    files.close()
+    assert held(file) == {"cam.pcap": b"now", "cam.pcap.1": HEADER + b"before"}
+
+
+def test_files_without_packets_push_nothing_out(file: Path) -> None:
+    """A daemon that is started and reloaded again and again while its source is down."""
+    file.write_bytes(HEADER + b"recorded")
+    for _ in range(3):
+        files = PcapFiles(str(file), 2)
+        files.write([Chunk(HEADER, begins=True)] * 3)
         files.close()
-        assert held(file) == {"cam.pcap": b"now", "cam.pcap.1": b"before"}
+    assert held(file) == {"cam.pcap": HEADER, "cam.pcap.1": HEADER + b"recorded"}
+
+
+def test_a_file_that_another_process_writes_is_left_alone(file: Path) -> None:
+    first, second = PcapFiles(str(file), 3), PcapFiles(str(file), 3)
+    first.write([Chunk(HEADER + b"one", begins=True)])
+    with pytest.raises(OSError, match="another process writes its capture there"):
+        second.write([Chunk(HEADER, begins=True)])
+    first.write([Chunk(b" more", begins=False)])
+    assert held(file) == {"cam.pcap": HEADER + b"one more"}
+    first.close()
+    second.write([Chunk(HEADER + b"two", begins=True)])
+    second.close()
+    assert held(file) == {"cam.pcap": HEADER + b"two", "cam.pcap.1": HEADER + b"one more"}
+
+
+def test_a_file_that_another_process_moves_at_that_moment_is_left_alone(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_bytes(HEADER + b"one")
+    lock = fcntl.flock
+
+    def late(number: int, operation: int) -> None:
+        file.rename(file.with_name("cam.pcap.1"))
+        file.write_bytes(HEADER + b"theirs")
+        lock(number, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    files = PcapFiles(str(file), 3)
+    with pytest.raises(OSError, match="another process"):
+        files.write([Chunk(HEADER, begins=True)])
+    files.close()
+    assert held(file) == {"cam.pcap": HEADER + b"theirs", "cam.pcap.1": HEADER + b"one"}
 
 
 def test_a_file_that_was_moved_away_goes_on_there_until_the_next_begins(file: Path) -> None:
@@ -66,11 +129,12 @@ def test_a_file_that_was_moved_away_goes_on_there_until_the_next_begins(file: Pa
     assert held(file) == {"moved": b"one more", "cam.pcap": b"two"}
 
 
-def test_a_disk_that_is_full_is_told() -> None:
+def test_a_device_is_not_written_to() -> None:
     files = PcapFiles("/dev/full", 3)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError, match="it is there and no regular file"):
         files.write([Chunk(b"head", begins=True)])
     files.close()
+    assert Path("/dev/full").is_char_device()
 
 
 def test_what_did_not_fit_whole_is_taken_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
