@@ -9,6 +9,7 @@ import pytest
 from common.frame import Packet, encode
 from common.runtime import capture as module
 from common.runtime.capture import Capture, CaptureError, Target
+from common.runtime.faults import quoted
 from common.runtime.pcap import Chunk, Flow
 from common.runtime.pcapfiles import PcapFiles
 from tests.support.overlay import until
@@ -154,8 +155,8 @@ async def test_a_disk_that_is_full_ends_the_capture_with_one_line(
     await soon(lambda: len(asyncio.all_tasks()) == 1)
     (line,) = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert line.getMessage() == (
-        f"pcap: '{target.file}' cannot be written: No space left on device; the capture has ended,"
-        " all else goes on; mend that and reload to begin anew"
+        f"pcap: {quoted(target.file)} cannot be written: No space left on device; the capture has"
+        " ended, all else goes on; mend that and reload to begin anew"
     )
     assert line.exc_info is None
     full = False
