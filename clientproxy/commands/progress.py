@@ -68,6 +68,8 @@ class Progress:
                 lines.append(obstacle)
             elif "does not play" in self._in_the_way:
                 lines.append("the source plays")
+            elif self.done or not lines:  # else that it has joined says it
+                lines.append("the server proxy is there again")
             self._in_the_way = obstacle
         if sight.delivered and all(sight.parents) and not self.done and not obstacle:
             self.done = True

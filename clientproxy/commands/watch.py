@@ -122,7 +122,11 @@ class Watch:
         loop, name = asyncio.get_running_loop(), Path(argv[0]).name
         _say(f"starting {name}")
         began = loop.time()
-        player = await asyncio.create_subprocess_exec(*argv)
+        try:
+            player = await asyncio.create_subprocess_exec(*argv)
+        except OSError as error:  # a script without its interpreter, for instance
+            _say(f"{name} cannot be started: {error.strerror}; --player takes another command")
+            return FAILED
         try:
             await self._follow(proxy, progress, player)
         finally:

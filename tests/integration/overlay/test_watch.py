@@ -150,6 +150,22 @@ async def test_a_player_that_a_signal_ends_counts_as_shells_count(
         assert "has ended with exit code 137" in capsys.readouterr().err
 
 
+async def test_a_player_that_cannot_be_executed_is_said_once(
+    tmp_path: Path, seconds: Callable[[float], float], capsys: Output
+) -> None:
+    script = tmp_path / "player"
+    script.write_text("#!/nonexist\n")
+    script.chmod(0o755)
+    async with synthetic() as server:
+        playing(server)
+        watch = Watch(configured(server.address), "cam", [str(script), "{url}"], set())
+        assert await ended(watch, Stop(), seconds(20)) == 1
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "starting player",
+        "player cannot be started: No such file or directory; --player takes another command",
+    ]
+
+
 async def test_an_unknown_channel_ends_it_with_those_that_exist(
     seconds: Callable[[float], float], capsys: Output
 ) -> None:

@@ -75,7 +75,29 @@ def test_what_is_in_the_way_is_said_when_it_changes(progress: Progress) -> None:
     assert progress.see(replace(NOTHING, trouble=refuses), 10.0)[1:] == [f"{refuses}; trying again"]
     assert progress.see(replace(NOTHING, trouble=refuses), 10.1) == []
     assert progress.see(replace(NOTHING, trouble=full), 10.2) == [f"{full}; trying again"]
-    assert progress.see(NOTHING, 10.3) == []
+    assert progress.see(HALF, 10.3)[0] == "joined as n7"
+    assert progress.see(replace(HALF, trouble=refuses), 10.4) == [f"{refuses}; trying again"]
+    assert progress.see(HALF, 10.5) == ["the server proxy is there again"]
+
+
+def test_bad_news_are_not_the_last_once_it_plays(progress: Progress) -> None:
+    refuses = "server proxy studio:7854 refuses connections"
+    progress.see(PLAYS, 10.0)
+    assert progress.see(replace(PLAYS, trouble=refuses), 20.0) == [f"{refuses}; trying again"]
+    assert progress.see(PLAYS, 30.0) == ["the server proxy is there again"]
+    assert progress.see(PLAYS, 31.0) == []
+    down = replace(PLAYS, source_up=False, source_trouble=DOWN)
+    progress.see(replace(down, trouble=refuses), 40.0)
+    assert progress.see(down, 41.0) == [f"the source does not play: {DOWN}; waiting for it"]
+    assert progress.see(PLAYS, 42.0) == ["the source plays"]
+
+
+def test_what_else_is_new_does_not_hide_that_the_server_proxy_is_there(progress: Progress) -> None:
+    progress.see(PLAYS, 10.0)
+    progress.see(replace(PLAYS, trouble="no answer"), 20.0)
+    port, again = progress.see(replace(PLAYS, reachable=False), 30.0)
+    assert port.startswith("no other node can reach this machine")
+    assert again == "the server proxy is there again"
 
 
 def test_who_cannot_be_reached_is_told_which_port_to_open(progress: Progress) -> None:
