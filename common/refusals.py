@@ -4,10 +4,13 @@ The protocol has no message that asks for the channels: who asks for one that ca
 all that do. A sentence that says it in other words is no fault; the reader then knows none.
 """
 
+import re
 from collections.abc import Iterable
 
 from common.fields import MAX_SENTENCE
 
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What a channel can be called; to be matched in full."""
 _THERE_ARE = "; there are: "
 _NONE = "none"
 
@@ -21,12 +24,13 @@ def unknown_channel(name: str, known: Iterable[str]) -> str:
 def channels_named(sentence: str) -> tuple[str, ...] | None:
     """Return the channels that such a sentence names; None: it is another sentence.
 
-    Of a list that was cut off, the name at the cut is left out.
+    Of a list that was cut off, the name at the cut is left out. What can be no channel's name is
+    none of them: names are shown, and asked for.
     """
     _, found, names = sentence.rpartition(_THERE_ARE)
     if not found:
         return None
-    known = tuple(names.split(", "))
-    if len(sentence) >= MAX_SENTENCE:
-        return known[:-1]
-    return () if known == (_NONE,) else known
+    if names == _NONE:
+        return ()
+    whole = names.split(", ")[: -1 if len(sentence) >= MAX_SENTENCE else None]
+    return tuple(name for name in whole if CHANNEL_NAME.fullmatch(name)) or None

@@ -6,10 +6,11 @@ Ctrl-C and SIGTERM end it at once: the channel is left in good order, nothing is
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 
 from clientproxy.config import ClientConfig
 from clientproxy.core.diagnosis import report
-from clientproxy.core.diagnosis.diagnose import diagnose
+from clientproxy.core.diagnosis.diagnose import Diagnosis, diagnose
 from clientproxy.core.diagnosis.measured import Measured
 from clientproxy.net.doctor.examination import examine
 from clientproxy.net.doctor.progress import Progress
@@ -29,9 +30,25 @@ def run(config: ClientConfig, channel: str | None, *, seconds: float, as_json: b
     if as_json:
         sys.stdout.write(report.json(diagnosis, measured))
     else:
-        # What a server says is shown, not obeyed: it may hold control characters.
-        sys.stdout.write("\n".join(map(one_line, report.text(diagnosis).split("\n"))))
+        sys.stdout.write(report.text(_shown(diagnosis)))
     return diagnosis.exit_code
+
+
+def _shown(diagnosis: Diagnosis) -> Diagnosis:
+    """Escape what a server says, before lines are made of it: it steers no terminal, ends no line.
+
+    In JSON it stands as it came: there it can do neither.
+    """
+    findings = [
+        replace(
+            one,
+            what=one_line(one.what),
+            meaning=one_line(one.meaning),
+            advice=one_line(one.advice),
+        )
+        for one in diagnosis.findings
+    ]
+    return replace(diagnosis, verdict=one_line(diagnosis.verdict), findings=findings)
 
 
 async def _examine(config: ClientConfig, channel: str | None, seconds: float) -> Measured | None:

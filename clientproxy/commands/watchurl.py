@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from clientproxy.config import SERVER_PORT
 from common.ids import Address
+from common.refusals import CHANNEL_NAME
 from common.runtime.addresses import is_host
 
 FORM = "rtsp://SERVER/CHANNEL or rtsp://SERVER:PORT/CHANNEL"
@@ -13,7 +14,6 @@ _URL = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|[Rr][Tt][Ss][Pp]:/*|//+)?"
     r"(?P<authority>[^/]*)(?P<path>.*)"
 )
-_CHANNEL = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Wanted(NamedTuple):
@@ -52,7 +52,7 @@ def _channel(authority: str, path: list[str]) -> str:
         )
     if not path:
         raise ValueError(f"names no channel: write rtsp://{authority or 'SERVER'}/CHANNEL")
-    if not _CHANNEL.fullmatch(path[0]):
+    if not CHANNEL_NAME.fullmatch(path[0]):
         raise ValueError(
             f"names no channel: {path[0]!r} is not 1 to 64 of the letters, digits, '.', '_', '-'"
         )

@@ -33,7 +33,8 @@ _NO_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime",
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 """syslog(3)'s, by level."""
 _CREDENTIALS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,15}://)[^\s/]*@")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""C0, C1, line ends, and the marks that turn the direction of what follows."""
 
 
 def redact(text: str) -> str:

@@ -1,5 +1,6 @@
 """The diagnosis as text for people and as JSON for machines."""
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -11,6 +12,8 @@ from clientproxy.core.diagnosis.measured import Measured
 
 WIDTH = 100
 _LEVEL, _TOPIC = 14, 12
+_UNESCAPED = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, and a terminal obeys."""
 
 
 def text(diagnosis: Diagnosis) -> str:
@@ -54,4 +57,5 @@ def json(diagnosis: Diagnosis, measured: Measured) -> str:
         "findings": diagnosis.findings,
         "measured": measured,
     }
-    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+    document = msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
+    return _UNESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", document) + "\n"

@@ -3,6 +3,8 @@
 import asyncio
 import sys
 
+from common.runtime.log import one_line
+
 SILENT_FOR = 1.5
 """Seconds after which something that takes long is named again."""
 _LOOK_EVERY = 0.1
@@ -32,5 +34,5 @@ class Progress:
 
     def _line(self, text: str) -> None:
         self._said = self._loop.time()
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{one_line(text)}\n")  # the server names the channel
         sys.stderr.flush()

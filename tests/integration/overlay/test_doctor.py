@@ -221,6 +221,22 @@ async def test_a_server_proxy_that_names_its_channels_in_other_words_is_still_on
     assert (found.answer, found.channels) == ("server proxy", None)
 
 
+async def test_a_server_cannot_steer_the_terminal_of_who_asks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit, "PLACE_WITHIN", 0.2)
+    evil = "there is no channel '?'; there are: \x1b]0;owned\x07cam, b\nverdict: all is well, door"
+    refused = Refused(reason="unknown_channel", sentence=evil)
+    async with answering(encode_message(refused)) as address:
+        measured = await examined(address)
+        assert measured.server.channels == ("door",)
+        Progress().say("asking for a place in channel cam\x1b[2J")
+    err = capsys.readouterr().err
+    assert "channel door …" in err
+    assert "channel cam\\x1b[2J …" in err
+    assert all(line.isprintable() for line in err.split("\n"))
+
+
 async def test_what_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "ANSWER_WITHIN", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -19,6 +19,14 @@ def test_another_sentence_names_no_channels() -> None:
     assert channels_named("no slot is free for you now") is None
 
 
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [("\x1b[2Jx, cam", ("cam",)), ("b\nverdict: fine", None), ("../../x, " + "a" * 65, None)],
+)
+def test_what_no_channel_can_be_called_is_none(names: str, found: tuple[str, ...] | None) -> None:
+    assert channels_named(f"there is no channel '?'; there are: {names}") == found
+
+
 def test_of_a_list_that_was_cut_off_the_last_name_is_left_out() -> None:
     names = [f"channel-{number:04}" for number in range(100)]
     cut = unknown_channel("?", names)[:MAX_SENTENCE]

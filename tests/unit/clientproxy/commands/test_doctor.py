@@ -48,7 +48,23 @@ def test_json_is_all_that_standard_output_has(
 def test_what_a_server_says_cannot_steer_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    named = ("cam\x1b[2J\r\u2028",)
+    named = ("cam\x1b[2J\r\u2028\u202e\x9b31m",)
     finds(monkeypatch, attempts=(ANSWERED,), answer="server proxy", channels=named)
-    assert doctor.run(CONFIG, None, seconds=1.0, as_json=False) == 0
-    assert all(line.isprintable() for line in capsys.readouterr().out.split("\n"))
+    said = []
+    for as_json in (False, True):
+        assert doctor.run(CONFIG, None, seconds=1.0, as_json=as_json) == 0
+        said.append(capsys.readouterr().out)
+        assert all(line.isprintable() for line in said[-1].split("\n"))
+    assert json.loads(said[-1])["measured"]["server"]["channels"] == list(named)
+
+
+def test_what_a_server_says_cannot_begin_a_line_of_the_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = "version 9\nok            server      fine\nverdict: Nothing limits you"
+    finds(monkeypatch, attempts=(ANSWERED,), answer="another version", said=forged)
+    assert doctor.run(CONFIG, None, seconds=1.0, as_json=False) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (verdict,) = (line for line in lines if line.startswith("verdict: "))
+    assert verdict.startswith("verdict: The server proxy at localhost:7854 is of another version")
+    assert not any(line.startswith("ok ") for line in lines)
