@@ -15,6 +15,8 @@ examples:
         pull a camera; viewers open rtsp://localhost:8554/cam at their client proxy
   serverproxy check /etc/stripecast/serverproxy.yaml
         every fault of a file at once
+  serverproxy status
+        channels, both trees and each node of the daemon on this machine, live
 """
 
 EXAMPLES_OF_RUN = """\

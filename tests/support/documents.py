@@ -67,11 +67,15 @@ def all_commands() -> list[Command]:
     Words in a sentence that are only the beginning of a command of some document name it.
     """
     found = [command for file in DOCUMENTS for command in commands(file)]
-    whole = [one.text.removeprefix("sudo ") for one in found]
+    whole = [_bare(one.text) for one in found]
     return [
         one for one in found
-        if not (one.inline and any(other.startswith(f"{one.text} ") for other in whole))
+        if not (one.inline and any(other.startswith(f"{_bare(one.text)} ") for other in whole))
     ]  # fmt: skip
+
+
+def _bare(text: str) -> str:
+    return text.removeprefix("sudo ").removeprefix(".venv/bin/")
 
 
 def _in_blocks(text: str) -> Iterator[str]:

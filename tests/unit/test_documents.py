@@ -57,6 +57,16 @@ def test_commands_are_found_in_blocks_in_sentences_and_in_comments() -> None:
     } <= found
 
 
+def test_who_has_but_set_it_up_can_type_what_a_document_shows() -> None:
+    """`make setup` puts nothing on the path: README.md says where, the next two pages too."""
+    begin, install, _ = (ROOT / "README.md").read_text().partition("\n## Install\n")
+    assert install
+    assert re.findall(r"(?:^|`)(?:server|client)proxy .*", begin, re.MULTILINE) == []
+    for page in ("players.md", "troubleshooting.md"):
+        top = (ROOT / "docs" / page).read_text().partition("\n## ")[0]
+        assert "`.venv/bin/clientproxy` and `.venv/bin/serverproxy`" in top
+
+
 def test_the_walk_with_systemd_has_two_parts() -> None:
     assert len(walked()) == 2
 

@@ -51,6 +51,7 @@ def test_each_help_has_a_sentence_and_examples(serverproxy: Run, command: str) -
 def test_the_help_lists_every_command(serverproxy: Run) -> None:
     _, out, _ = serverproxy("--help")
     assert re.findall(r"^    ([a-z]+)\b", out, re.MULTILINE) == COMMANDS
+    assert "\n  serverproxy status\n" in out
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
