@@ -152,6 +152,8 @@ _unpack_prefix, _unpack_header = PREFIX.unpack_from, HEADER.unpack_from
 class FrameReader:
     """Split the bytes of one stripe link into frames; keeps an incomplete one for later."""
 
+    __slots__ = ("_rest",)
+
     def __init__(self) -> None:
         self._rest = b""
 

@@ -27,6 +27,11 @@ _ALWAYS_FRAMES = 4096
 class StripeLog:
     """Encoded frames of one stripe, newest last."""
 
+    __slots__ = (
+        "_began", "_captures", "_frames", "_head", "_joined", "_max_age_us", "_max_bytes",
+        "_max_frames", "_seqs", "_size", "floor", "newest",
+    )  # fmt: skip
+
     def __init__(self, *, max_bytes: int, max_age: float) -> None:
         """Keep at most `max_bytes` of frames and `max_age` seconds by capture time."""
         self.keep(max_bytes=max_bytes, max_age=max_age)

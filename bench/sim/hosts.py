@@ -31,6 +31,11 @@ def is_message(data: bytes | bytearray | memoryview) -> bool:
 class Host:
     """A computer with one daemon."""
 
+    __slots__ = (
+        "_loop", "access", "busy_until", "context", "counted", "downlink", "ends", "full_until",
+        "ip", "listener", "messages", "name", "rate", "reachable", "state",
+    )  # fmt: skip
+
     def __init__(self, loop: VirtualLoop, name: str, ip: str, access: float) -> None:
         self.name, self.ip, self.access = name, ip, access
         self.counted = False
@@ -64,6 +69,11 @@ class Host:
 
 class End(asyncio.Transport):
     """One side of a connection."""
+
+    __slots__ = (
+        "_network", "arrives_at", "ended", "held", "held_since", "host", "paused", "peer",
+        "protocol", "unread",
+    )  # fmt: skip
 
     peer: "End"
 

@@ -13,6 +13,11 @@ STALL = 0.1
 class Meter:
     """Takes the place of a player (`events.Viewer`)."""
 
+    __slots__ = (
+        "_at", "_captured", "_epoch_us", "_loop", "delay_most", "delay_sum", "end", "first_at",
+        "live", "restarts", "stalls",
+    )  # fmt: skip
+
     def __init__(self, loop: asyncio.AbstractEventLoop, epoch_us: int) -> None:
         self.first_at: float | None = None
         self.live = 0

@@ -53,6 +53,11 @@ _MOST_SAMPLES = 20
 class LinkLag:
     """The lag of one link, from the parent's heartbeats."""
 
+    __slots__ = (
+        "_behind_at", "_best", "_best_before", "_best_until", "_fresh_from", "_heard", "_made",
+        "_samples", "_told", "seconds",
+    )  # fmt: skip
+
     def __init__(self, now: float) -> None:
         """Begin with a link that is made, or becomes the one that feeds, `now`."""
         self.seconds = 0.0

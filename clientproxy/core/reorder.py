@@ -38,6 +38,11 @@ class ReorderStats:
 class Reorder:
     """The merge of one channel. `head` is the next sequence number to leave."""
 
+    __slots__ = (
+        "_begins", "_capacity", "_held", "_held_bytes", "_marks", "_order", "_stripes", "_timeout",
+        "head", "stats",
+    )  # fmt: skip
+
     def __init__(self, *, head: int, timeout: float, capacity_bytes: int, stripes: int = 1) -> None:
         """Start with sequence number `head`; wait `timeout` seconds for a missing packet.
 

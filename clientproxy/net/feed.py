@@ -31,6 +31,13 @@ WARN_EVERY = 1.0
 class MergedFeed:
     """A channel in merged order, with its history since the last keyframe (`events.Feed`)."""
 
+    __slots__ = (
+        "_delivered_before", "_from_keyframe", "_history", "_history_bytes", "_history_size",
+        "_loop", "_patient_until", "_place", "_reorder", "_reports", "_timeout", "_timer",
+        "_viewers", "_warn_at", "_warned", "capture", "channel", "clock", "delivered_at",
+        "keyframe", "node", "on_stream", "stats", "stream",
+    )  # fmt: skip
+
     def __init__(self, channel: str, *, reorder_timeout: float, history_bytes: int) -> None:
         """Wait for `begin`; keep at most `history_bytes` of payload for late viewers."""
         self.stats = FeedStats()

@@ -57,6 +57,12 @@ class Owner(Protocol):
 class ParentLink(Idle):
     """One link to a candidate, or to the parent that it became: from connecting to frames."""
 
+    __slots__ = (
+        "_began", "_gap", "_given_up", "_group_key", "_heard_before", "_link", "_loop", "_owner",
+        "_peer_us", "_request", "_untold", "beat_at", "is_attached", "jitter", "lag", "newest",
+        "node", "path", "rtt", "silent", "slow", "standby", "stripe",
+    )  # fmt: skip
+
     def __init__(self, owner: Owner, stripe: Stripe, candidate: Candidate, group_key: str) -> None:
         """Prepare; `dial` connects."""
         self.stripe, self.node = stripe, NodeId(candidate.node)

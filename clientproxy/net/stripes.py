@@ -61,6 +61,11 @@ class StripeStats:
 class Stripes:
     """All stripes of one node (`uplink.Membership`, `downlink.Upstream`)."""
 
+    __slots__ = (
+        "_channel", "_closed", "_feed", "_paths", "_tasks", "_tell", "downlink", "logs", "offer",
+        "rejoins", "serve", "stats", "stripes", "uplink",
+    )  # fmt: skip
+
     def __init__(
         self,
         offer: Offer,

@@ -111,6 +111,12 @@ class ChildFeed:
     forward, and the second time within `SKIP_WINDOW` detached. A standby gets heartbeats only.
     """
 
+    __slots__ = (
+        "_beat_us", "_budget", "_live_from", "_log", "_loop", "_peer_us", "_progress_at",
+        "_sent_us", "_skipped_at", "_start", "_stats", "_taken", "_upstream", "cursor",
+        "is_stalled", "link", "live", "node", "reason", "redirected_at", "standby", "stripe",
+    )  # fmt: skip
+
     def __init__(
         self,
         link: Link,

@@ -45,6 +45,11 @@ MAX_DISMISSED = 64
 class Downlink(Idle):
     """The parent's side of all stripe links of one channel."""
 
+    __slots__ = (
+        "_by_link", "_by_stripe", "_dismissed", "_feeds", "_grace", "_logs", "_loop", "_upstream",
+        "children", "stats",
+    )  # fmt: skip
+
     def __init__(
         self,
         logs: Sequence[StripeLog],
