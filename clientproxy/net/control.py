@@ -10,6 +10,7 @@ from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.unreachable import no_server_proxy, unreachable
 from common.codec import decode_from_server
 from common.errors import BadMessageError
+from common.fields import KICKED
 from common.frame import Received
 from common.ids import Address
 from common.liveness import Backoff
@@ -60,6 +61,9 @@ class Member(Protocol):
 
     def refused(self, error: ChannelUnavailableError) -> None:
         """Note that the server proxy does not want the node, or cannot be reached, for now."""
+
+    def kicked(self) -> None:
+        """Note that the operator has sent the node away."""
 
 
 class ControlLink(Idle):
@@ -164,6 +168,8 @@ class ControlLink(Idle):
                 why = f"server proxy {self._server} refused channel {self._channel}: {sentence}"
                 self._complain(why, ChannelUnavailableError(status, why, retry_after))
                 self._decided.set()
+                if reason == KICKED:  # it has missed the Closed that said so
+                    self._member.kicked()
                 link.close(reason)
             case _:
                 self._member.told(message)

@@ -329,7 +329,7 @@ class Node:
             case Announce(source_up=up, reason=reason):
                 self._announced(up, reason)
             case Closed(reason=reason, sentence=sentence):
-                self.sent_away = reason == KICKED
+                self.sent_away |= reason == KICKED
                 self._error = ChannelUnavailableError(404, sentence)
                 log.warning("%s", sentence, extra=self.feed.fields)
                 self._news.set()
@@ -352,6 +352,10 @@ class Node:
         self._news.set()
         if error.status not in {TRY_AGAIN, FULL}:
             self.feed.end(error.why)
+
+    def kicked(self) -> None:
+        """Conform to control.Member."""
+        self.sent_away = True
 
     def _report(self, stripes: Stripes, now: float) -> Report:
         return Report(

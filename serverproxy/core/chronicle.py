@@ -21,7 +21,6 @@ from serverproxy.core.members import (
     Forgotten,
     Reached,
     Refuse,
-    Rejoined,
     Told,
 )
 
@@ -98,8 +97,6 @@ class Chronicle:
                 self._attached(node, report, parent_of, at_us)
             case Told(node, ParentLost() as lost):
                 self._lost(node, lost, at_us)
-            case Rejoined(node=node):
-                self.add("back", at_us, node=node)
             case ControlLost(node):
                 self.add("away", at_us, node=node)
             case Reached(node):

@@ -173,7 +173,7 @@ class Control:
     def handle(self, event: Event) -> None:
         """Give an event to the membership and do what it says."""
         # Who has left may still be heard of.
-        if event.node in self.membership.members or isinstance(event, Rejoined):
+        if event.node in self.membership.members:
             self.chronicle.event(event, self._parent_of, self._feed.now_us())
         self._run(self.membership.handle(event, self._loop.time()))
 
@@ -236,8 +236,8 @@ class Control:
         log.info("%s from %s: serves stripe %s, %d slots", *told, extra=link.fields)
         if not feed.up:
             link.send(Announce(source_up=False, reason=feed.trouble))
-        if arrival.rejoin is None:
-            self.chronicle.add("joined", feed.now_us(), node=command.node)
+        kind: Kind = "joined" if arrival.rejoin is None else "back"
+        self.chronicle.add(kind, feed.now_us(), node=command.node)
 
     def _source(self, up: bool, reason: str) -> None:
         kind: Kind = "source_up" if up else "source_down"

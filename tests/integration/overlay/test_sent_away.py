@@ -63,6 +63,36 @@ async def test_who_is_sent_away_leaves_and_comes_back_after_a_while(
         await host.close()
 
 
+async def test_who_has_not_heard_it_leaves_when_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds, tasks: Tasks
+) -> None:
+    """Its control link broke just then. It comes back as another node; until then all is quiet."""
+    monkeypatch.setattr(client_channels, "STAYS_AWAY", seconds(1.0))
+    monkeypatch.setattr(sentaway, "GOES_WITHIN", 0.2)
+    async with running_server(cam=CARD) as server:
+        address = Address.parse(server.overlay, 0)
+        host = InProcessNode(address, join=("cam",))
+        node = await host.join("cam")
+        await until(lambda: node.joined, seconds(20), "it has joined")
+        heed, name = node.told, _id(node)
+        monkeypatch.setattr(
+            node, "told", lambda one: None if isinstance(one, Closed) else heed(one)
+        )
+        control = server.channels["cam"].control
+        control.order(orders.kick(control.membership, name, "make room"), "kick")
+        counts = control.chronicle.counts
+        await until(lambda: counts["refused"] > 1, seconds(20), "it has come back under its id")
+        tasks.spawn(host.channels.run(), name="linger")
+        await until(lambda: not host.channels.nodes, seconds(20), "it has left")
+        refused = counts["refused"]
+        await until(lambda: len(control.membership.members) == 1, seconds(20), "it has come back")
+        assert name not in control.membership.members
+        assert counts["refused"] - refused < 2, "one may have been on its way"
+        assert (counts["back"], counts["joined"]) == (0, 2)
+        await tasks.close()
+        await host.close()
+
+
 def _id(node: Node) -> NodeId:
     assert node.stripes is not None
     return NodeId(node.stripes.offer.node)

@@ -58,6 +58,23 @@ async def test_who_is_no_server_proxy_is_named(
     await tasks.close()
 
 
+@pytest.mark.parametrize(("reason", "kicked"), [("kicked", 1), ("full", 0)])
+async def test_who_is_refused_as_kicked_has_been_sent_away(
+    reason: str, kicked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, tasks = NotedLink(), Tasks()
+    monkeypatch.setattr(control, "connect", AsyncMock(return_value=link))
+    member = create_autospec(Member)
+    member.join_request.return_value = Leave()
+    one = ControlLink("cam", Address("server", 7854), member)
+    tasks.spawn(one.run(), name="control")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    one.message(link, encode_message(Refused(reason=reason, sentence="make room"))[6:])
+    assert member.kicked.call_count == kicked
+    await tasks.close()
+
+
 async def test_a_refusal_is_told_once_in_the_words_of_the_server_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

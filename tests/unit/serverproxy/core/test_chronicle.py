@@ -10,7 +10,6 @@ from serverproxy.core.members import (
     Forgotten,
     Reached,
     Refuse,
-    Rejoined,
     Told,
     Unreached,
 )
@@ -83,7 +82,6 @@ def test_coming_and_going() -> None:
     chronicle = Chronicle()
     events: list[Event] = [
         ControlLost(NODE),
-        Rejoined(node=NODE, addresses=(), max_children=None, stripes=()),
         Reached(NODE, ()),
         Unreached(NODE),
     ]
@@ -92,7 +90,6 @@ def test_coming_and_going() -> None:
     chronicle.commands([Refuse(NODE, "full", "no slot", 1.0), Forgotten(NODE)], 6)
     assert [(one.kind, one.node, one.at_us) for one in chronicle.happenings] == [
         ("away", "n4", 5),
-        ("back", "n4", 5),
         ("reached", "n4", 5),
         ("refused", "n4", 6),
         ("left", "n4", 6),
