@@ -10,6 +10,7 @@ from clientproxy.config import HTTP_PORT, check, load
 from common.errors import ConfigError
 from common.runtime import cli, log
 from common.runtime.daemon import end_quietly, run_daemon
+from common.runtime.output import OutputError
 
 if TYPE_CHECKING:
     from clientproxy.commands.watchurl import Wanted
@@ -79,13 +80,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     end_quietly()
     parser = _parser()
     args = parser.take(argv)
-    if args.command == "completion":
-        return cli.print_completion(parser, args.shell)
     do = {"run": _run, "watch": _watch, "check": _check, "status": _status, "doctor": _doctor}
     try:
+        if args.command == "completion":
+            return cli.print_completion(parser, args.shell)
         return do[args.command](args)
     except ConfigError as error:
         return cli.refuse(error)
+    except OutputError as error:
+        return cli.fail(error)
 
 
 def _run(args: argparse.Namespace) -> int:

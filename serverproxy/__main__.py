@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from common.errors import ConfigError
 from common.runtime import cli, log
 from common.runtime.daemon import end_quietly, run_daemon
+from common.runtime.output import OutputError
 from serverproxy.config import HTTP_PORT, check, load
 
 EXAMPLES = """\
@@ -53,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load(args)
     except ConfigError as error:
         return cli.refuse(error)
+    except OutputError as error:
+        return cli.fail(error)
     log.configure(config.log_level, config.log_format)
 
     from serverproxy.app import run

@@ -5,7 +5,6 @@ Ctrl-C and SIGTERM end it at once: the channel is left in good order, nothing is
 
 import asyncio
 import signal
-import sys
 from dataclasses import replace
 
 from clientproxy.config import ClientConfig
@@ -14,23 +13,27 @@ from clientproxy.core.diagnosis.diagnose import Diagnosis, diagnose
 from clientproxy.core.diagnosis.measured import Measured
 from clientproxy.net.doctor.examination import examine
 from clientproxy.net.doctor.progress import Progress
+from common.runtime import output
 from common.runtime.daemon import FAILED
 from common.runtime.log import one_line
 from common.runtime.tasks import Tasks
 
 
 def run(config: ClientConfig, channel: str | None, *, seconds: float, as_json: bool) -> int:
-    """Examine and report; return the exit code: 0 fine, 1 a problem or broken off."""
+    """Examine and report; return the exit code: 0 fine, 1 a problem or broken off.
+
+    Raises OutputError.
+    """
     with asyncio.Runner() as runner:
         measured = runner.run(_examine(config, channel, seconds))
     if measured is None:
-        sys.stderr.write("broken off: nothing is reported\n")
+        output.complain("broken off: nothing is reported")
         return FAILED
     diagnosis = diagnose(measured)
     if as_json:
-        sys.stdout.write(report.json(diagnosis, measured))
+        output.write(report.json(diagnosis, measured))
     else:
-        sys.stdout.write(report.text(_shown(diagnosis)))
+        output.write(report.text(_shown(diagnosis)))
     return diagnosis.exit_code
 
 

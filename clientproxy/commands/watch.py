@@ -13,9 +13,10 @@ from clientproxy.commands.progress import Parent, Progress, Sight
 from clientproxy.config import ClientConfig, load
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.node import TRY_AGAIN, Node
-from common.runtime import log
+from common.runtime import log, output
 from common.runtime.addresses import from_here
 from common.runtime.daemon import ENDED, FAILED, PortError, Stop, run_daemon
+from common.runtime.output import complain
 from common.runtime.tasks import Tasks
 
 LOOK = 0.05
@@ -91,7 +92,7 @@ class Watch:
         try:
             code = await self._play(proxy)
         except ChannelUnavailableError as error:
-            _say(error.why)
+            complain(error.why)
             code = FAILED
         finally:
             over.set()
@@ -109,10 +110,9 @@ class Watch:
                 return ENDED
             self._look(proxy, progress, patient=loop.time() - began < patience)
             await asyncio.sleep(LOOK)
-        sys.stdout.write(f"{url_of(from_here(rtsp), self._channel)}\n")
-        sys.stdout.flush()
+        output.write(f"{url_of(from_here(rtsp), self._channel)}\n")
         if not self._command:
-            _say("no player is started: open this URL in any; Ctrl-C ends it")
+            complain("no player is started: open this URL in any; Ctrl-C ends it")
             await self._follow(proxy, progress, None)
             return ENDED
         url = url_of(from_here(rtsp), self._channel, self._config.access)
@@ -120,19 +120,19 @@ class Watch:
 
     async def _with_player(self, proxy: ClientProxy, progress: Progress, argv: list[str]) -> int:
         loop, name = asyncio.get_running_loop(), Path(argv[0]).name
-        _say(f"starting {name}")
+        complain(f"starting {name}")
         began = loop.time()
         try:
             player = await asyncio.create_subprocess_exec(*argv)
         except OSError as error:  # a script without its interpreter, for instance
-            _say(f"{name} cannot be started: {error.strerror}; --player takes another command")
+            complain(f"{name} cannot be started: {error.strerror}; --player takes another command")
             return FAILED
         try:
             await self._follow(proxy, progress, player)
         finally:
             code = await _end(player)
         if code and loop.time() - began < BRIEF and not self._asked.is_set():
-            _say(
+            complain(
                 f"{name} has ended with exit code {code}: what it said is above; --player takes"
                 " another command"
             )
@@ -154,7 +154,7 @@ class Watch:
         if node.error is not None and node.error.status == _GIVES_UP:
             raise node.error
         for line in progress.see(_sight(node), asyncio.get_running_loop().time()):
-            _say(line)
+            complain(line)
         refused = node.error is not None and node.error.status == TRY_AGAIN
         if refused and node.stripes is None and not patient:
             why = f"giving up after {self._config.join_timeout:g} s"
@@ -194,8 +194,3 @@ async def _end(player: asyncio.subprocess.Process) -> int:
             player.kill()
     code = await player.wait()
     return code if code >= 0 else _KILLED - code
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{log.one_line(line)}\n")
-    sys.stderr.flush()

@@ -2,6 +2,8 @@
 
 import http.client
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,9 +14,10 @@ from common.errors import ConfigError, ProxyError
 from common.ids import Address
 from common.runtime import filledin, strictyaml
 from common.runtime.addresses import ListenAddress, from_here
+from common.runtime.waiting import wait
 
 ANSWER_WITHIN = 5.0
-"""Seconds that a daemon has to answer."""
+"""Seconds that a daemon has for its whole answer, the look-up of its name included."""
 MAX_ANSWER_BYTES = 32 << 20
 
 _LISTEN: TypeAdapter[Address] = TypeAdapter(ListenAddress)
@@ -34,6 +37,35 @@ class _Daemon(msgspec.Struct):
     daemon: str
 
 
+_DAEMONS = ("serverproxy", "clientproxy")
+
+
+class _Request:
+    """One request, to be answered in a thread and ended from another."""
+
+    def __init__(self, address: Address, path: str) -> None:
+        self._link = http.client.HTTPConnection(*address, timeout=ANSWER_WITHIN)
+        self._path = path
+        self._sock: socket.socket | None = None
+
+    def answer(self) -> tuple[int, bytes]:
+        """Return status and body."""
+        try:
+            self._link.connect()
+            self._sock = self._link.sock
+            self._link.request("GET", self._path, headers={"Accept": "application/json"})
+            answer = self._link.getresponse()
+            return answer.status, answer.read(MAX_ANSWER_BYTES + 1)
+        finally:
+            self._link.close()
+
+    def end(self) -> None:
+        """End what is still under way: a server that trickles would keep its thread for ever."""
+        if self._sock is not None:
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+
 class Api:
     """What one daemon says."""
 
@@ -43,12 +75,9 @@ class Api:
 
     def get(self, path: str) -> bytes:
         """Return the answer. Raises AskError."""
-        host, port = self._address
-        link = http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN)
+        request = _Request(self._address, path)
         try:
-            link.request("GET", path, headers={"Accept": "application/json"})
-            answer = link.getresponse()
-            body = answer.read(MAX_ANSWER_BYTES + 1)
+            status, body = wait(request.answer, ANSWER_WITHIN)
         except TimeoutError as error:
             raise AskError(self._silent("no answer")) from error
         except OSError as error:
@@ -56,11 +85,11 @@ class Api:
         except http.client.HTTPException as error:
             raise AskError(self._foreign("what it says is no HTTP")) from error
         finally:
-            link.close()
-        if answer.status == http.HTTPStatus.NOT_FOUND:
+            request.end()
+        if status == http.HTTPStatus.NOT_FOUND:
             raise MissingError(self._foreign(f"it has no {path}"))
-        if answer.status != http.HTTPStatus.OK or len(body) > MAX_ANSWER_BYTES:
-            raise AskError(self._foreign(f"it answered {answer.status} to {path}"))
+        if status != http.HTTPStatus.OK or len(body) > MAX_ANSWER_BYTES:
+            raise AskError(self._foreign(f"it answered {status} to {path}"))
         return body
 
     def ask(self, path: str, shape: type[T]) -> T:
@@ -68,12 +97,14 @@ class Api:
         body = self.get(path)
         try:
             return msgspec.json.decode(body, type=shape)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise AskError(self._foreign(f"its answer to {path} is another: {error}")) from error
 
     def check(self) -> None:
         """Raise AskError where another daemon answers than the one that is meant."""
         other = self.ask("/api/v1/status", _Daemon).daemon
+        if other not in _DAEMONS:
+            raise AskError(self._foreign("it is something else"))
         if other != self._program:
             raise AskError(
                 f"{self._address} is a {other}: write `{other} status --http {self._address}`"

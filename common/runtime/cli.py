@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 from common.errors import ConfigError
-from common.runtime.daemon import BAD_CONFIG, ENDED
+from common.runtime import output
+from common.runtime.daemon import BAD_CONFIG, ENDED, FAILED
 from common.runtime.log import LogFormat, LogLevel, one_line
 
 SHELLS = ("bash", "zsh", "fish")
@@ -246,13 +247,13 @@ def print_completion(parser: Parser, shell: str) -> int:
     for one in (parser, *parser.commands.values()):
         for action in one.files:
             vars(action)["complete"] = shtab.FILE
-    sys.stdout.write(shtab.complete(parser, shell))
+    output.write(shtab.complete(parser, shell))
     return ENDED
 
 
 def accept(file: Path) -> int:
     """Say that `check` found no fault; return the exit code."""
-    sys.stdout.write(f"{file}: no fault found\n")
+    output.write(f"{file}: no fault found\n")
     return ENDED
 
 
@@ -260,3 +261,9 @@ def refuse(error: ConfigError) -> int:
     """Print every fault, one a line; return the exit code."""
     sys.stderr.write("".join(f"{fault}\n" for fault in error.faults))
     return BAD_CONFIG
+
+
+def fail(error: output.OutputError) -> int:
+    """Say why there is no output; return the exit code."""
+    output.complain(str(error))
+    return FAILED

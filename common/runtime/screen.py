@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, TextIO
 
+from common.runtime import output
 from common.runtime.log import one_line
 from common.runtime.table import Line, Tone
 
@@ -15,7 +15,6 @@ _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _PAINT: Mapping[Tone, str] = {"head": "\x1b[1m", "good": "\x1b[32m", "bad": "\x1b[31m"}
 _PLAIN = "\x1b[0m"
-_ASCII = str.maketrans({"…": "~", "·": "|"})
 WIDTH_ELSEWHERE = 100
 """Columns where there is no terminal, and COLUMNS does not say."""
 
@@ -26,8 +25,8 @@ class Screen:
     def __init__(
         self, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ
     ) -> None:
-        """Take standard output, unless told otherwise."""
-        self._stream = stream or sys.stdout
+        """Take standard output, unless told otherwise. Raises OutputError, like `show`."""
+        self._stream = stream or output.standard()
         self.is_terminal = self._stream.isatty() and environment.get("TERM", "dumb") != "dumb"
         self._colours = self.is_terminal and not environment.get("NO_COLOR")
         self._in_place = False
@@ -65,12 +64,9 @@ class Screen:
 
     def _painted(self, line: Line) -> str:
         text = one_line(line.text)
-        if "utf" not in (self._stream.encoding or "").lower():
-            text = text.translate(_ASCII).encode("ascii", "replace").decode()
         if self._colours and line.tone:
             return f"{_PAINT[line.tone]}{text}{_PLAIN}"
         return text
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        output.write(text, self._stream)

@@ -9,13 +9,12 @@ Rules
 """
 
 import argparse
-import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from common.ids import Address
+from common.runtime import output
 from common.runtime.ask import Api, AskError, where
 from common.runtime.daemon import ENDED, FAILED
 from common.runtime.screen import Screen
@@ -44,21 +43,18 @@ class View(Protocol):
 def show_status(program: str, view: View, args: argparse.Namespace, default: Address) -> int:
     """Do `status` with its arguments (`cli.add_status`); return the exit code.
 
-    Raises ConfigError where the address is none.
+    Raises ConfigError where the address is none, OutputError.
     """
     api = Api(program, where(args.http, args.config, default))
     try:
         api.check()
         if args.json:
-            sys.stdout.write(view.json(api).decode() + "\n")
+            output.write(view.json(api).decode("utf-8", "replace") + "\n")
             return ENDED
         _show(view, api, Screen(), once=args.once)
     except AskError as error:
-        sys.stderr.write(f"{error}\n")
+        output.complain(str(error))
         return FAILED
-    except BrokenPipeError:
-        # Whoever read the output has gone; Python must not write the rest at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ENDED
 
 

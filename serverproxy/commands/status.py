@@ -43,7 +43,11 @@ class _View:
     def json(self, api: Api) -> bytes:
         document = api.ask(_STATUS, dict[str, object])
         names = [one.name for one in api.ask(_STATUS, Status).channels]
-        document["channels"] = [msgspec.Raw(api.get(_path(name))) for name in names]
+        channels: list[msgspec.Raw] = []
+        for name in names:
+            with suppress(MissingError):  # closed since
+                channels.append(msgspec.Raw(api.get(_path(name))))
+        document["channels"] = channels
         return msgspec.json.encode(document)
 
 

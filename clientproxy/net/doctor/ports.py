@@ -8,10 +8,10 @@ import msgspec
 
 from clientproxy.config import ClientConfig
 from clientproxy.core.diagnosis.measured import Key, Port, Running, State
-from clientproxy.net.doctor.waiting import in_thread
 from common.ids import Address
 from common.runtime.addresses import ALL_ADDRESSES
 from common.runtime.ask import Api, AskError
+from common.runtime.waiting import in_thread
 
 ASK_WITHIN = 1.0
 KEYS: tuple[Key, ...] = ("listen", "rtsp", "http")

@@ -1,9 +1,8 @@
 """What the doctor is doing, on standard error: a line when it begins something, or takes long."""
 
 import asyncio
-import sys
 
-from common.runtime.log import one_line
+from common.runtime.output import complain
 
 SILENT_FOR = 1.5
 """Seconds after which something that takes long is named again."""
@@ -34,5 +33,4 @@ class Progress:
 
     def _line(self, text: str) -> None:
         self._said = self._loop.time()
-        sys.stderr.write(f"{one_line(text)}\n")  # the server names the channel
-        sys.stderr.flush()
+        complain(text)

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from clientproxy.core.diagnosis.measured import Answer, Attempt, Outcome, Server
-from clientproxy.net.doctor.waiting import in_thread
 from common.codec import MessageReader, decode_from_server, encode_message
 from common.errors import BadMessageError
 from common.ids import Address
 from common.messages import VERSION, Join, Refused
 from common.refusals import channels_named
 from common.runtime.log import one_line
+from common.runtime.waiting import in_thread
 
 LOOK_UP_WITHIN = 3.0
 CONNECT_WITHIN = 3.0

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,6 +59,68 @@ def test_the_other_daemon_is_named_with_the_command_for_it() -> None:
     assert str(told.value) == (
         f"{address} is a clientproxy: write `clientproxy status --http {address}`"
     )
+
+
+def test_what_says_that_it_is_something_else_is_not_repeated() -> None:
+    evil = b'{"daemon": "\\u001b[31mEVIL\\nx"}'
+    with (
+        answering({"/api/v1/status": evil}) as address,
+        pytest.raises(
+            AskError, match=r"is no serverproxy of this version \(it is something else\)"
+        ),
+    ):
+        Api("serverproxy", address).check()
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff{}", b"<html>", b'{"x": ' + b"[" * 500_000, b'{"daemon": 3}']
+)
+def test_what_is_no_answer_is_a_sentence(body: bytes) -> None:
+    with (
+        answering({"/api/v1/status": body}) as address,
+        pytest.raises(AskError, match="is no serverproxy of this version"),
+    ):
+        Api("serverproxy", address).check()
+
+
+def test_who_trickles_has_no_longer_than_who_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.runtime.ask.ANSWER_WITHIN", 0.5)
+    cut = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            link, _ = server.accept()
+            with link:
+                link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                try:
+                    while True:
+                        link.sendall(b" ")
+                        time.sleep(0.05)
+                except OSError:
+                    cut.set()
+
+        threading.Thread(target=trickle, daemon=True).start()
+        with pytest.raises(AskError, match="no answer"):
+            Api("serverproxy", Address(*server.getsockname())).get("/n")
+        assert cut.wait(30), "the link is not cut"
+
+
+def test_a_name_that_nobody_looks_up_is_waited_for_only_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("common.runtime.ask.ANSWER_WITHIN", 0.2)
+    over = threading.Event()
+
+    def silent(*_: object, **__: object) -> object:
+        over.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no name server")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    try:
+        with pytest.raises(AskError, match="no answer"):
+            Api("serverproxy", Address("silent.invalid", 1)).get("/n")
+    finally:
+        over.set()
 
 
 def test_nobody_there_is_a_sentence_that_says_what_to_do() -> None:

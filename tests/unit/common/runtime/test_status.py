@@ -94,6 +94,18 @@ def test_on_a_terminal_it_goes_on_each_second_and_waits_for_a_daemon_that_is_awa
     assert out.getvalue().endswith("\x1b[?1049l")
 
 
+def test_what_the_other_side_says_stays_in_one_line_of_standard_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evil(_: Api) -> None:
+        raise AskError("it says \x1b[31mEVIL\nline 2")
+
+    monkeypatch.setattr(Api, "check", evil)
+    args = argparse.Namespace(http="127.0.0.1:1", config=None, once=False, json=False)
+    assert show_status("serverproxy", Counting(), args, NOWHERE) == 1
+    assert capsys.readouterr().err == "it says \\x1b[31mEVIL\\nline 2\n"
+
+
 def test_a_daemon_that_does_not_answer_is_a_sentence_and_exit_code_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

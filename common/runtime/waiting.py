@@ -10,11 +10,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def in_thread(call: Callable[[], T], within: float) -> T:
-    """Return what `call` returns, or raise what it raises; TimeoutError after `within` seconds.
-
-    Its thread is nobody's: neither the caller nor the end of the program waits for it.
-    """
+def begin(call: Callable[[], T]) -> "Future[T]":
+    """Begin a call in a thread that is nobody's: the end of the program does not wait for it."""
     done: Future[T] = Future()
 
     def work() -> None:
@@ -25,4 +22,17 @@ async def in_thread(call: Callable[[], T], within: float) -> T:
                 done.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
-    return await asyncio.wait_for(asyncio.wrap_future(done), within)
+    return done
+
+
+def wait(call: Callable[[], T], within: float) -> T:
+    """Return what `call` returns, or raise what it raises; TimeoutError after `within` seconds.
+
+    A signal ends the wait at once.
+    """
+    return begin(call).result(within)
+
+
+async def in_thread(call: Callable[[], T], within: float) -> T:
+    """Do the same without keeping the event loop from its work."""
+    return await asyncio.wait_for(asyncio.wrap_future(begin(call)), within)
