@@ -32,6 +32,8 @@ MAX_STANDBYS = 64
 
 MAX_WAYS = 16
 """Nodes for which one parent knows whose place they shall take; then the first is forgotten."""
+WAY_HOLDS = 10.0
+"""Seconds for which it knows that: a move that is still wanted is asked for again each second."""
 
 
 @dataclass(slots=True)
@@ -104,8 +106,8 @@ class Children:
         self._spare, self._per_stripe = spare, per_stripe
         self._children: dict[tuple[Stripe, NodeId], Child] = {}
         self._standbys: dict[tuple[Stripe, NodeId], Attach] = {}
-        self._ways: dict[tuple[Stripe, NodeId], NodeId] = {}
-        """Whose place is meant, by the node that is to come."""
+        self._ways: dict[tuple[Stripe, NodeId], tuple[NodeId, float]] = {}
+        """Whose place is meant and until when, by the node that is to come."""
 
     def limit(self, *, hard: bool) -> None:
         """Take the slots as a user's limit from now on, or as a node's own; nobody is sent away."""
@@ -130,7 +132,7 @@ class Children:
             return Refuse("loop", "you are among my ancestors in this stripe")
         slots = _slots(request, stripe)
         child = Child(node, stripe, slots, request.addresses, request.rtt_us)
-        child.displaces = self._ways.pop((stripe, node), None)
+        child.displaces, _ = self._ways.pop((stripe, node), (None, 0.0))
         known = self._children.get((stripe, node))
         if (known is not None and not known.stalled) or self.free(stripe) > 0:
             return self._take(child)
@@ -167,12 +169,17 @@ class Children:
         request = self._standbys[stripe, node]
         return self.ask(msgspec.structs.replace(request, orphan=True), path)
 
-    def make_way(self, stripe: Stripe, node: NodeId, child: NodeId) -> None:
-        """Note whose place a node is to take when it comes: the server proxy alone says that."""
+    def make_way(self, stripe: Stripe, node: NodeId, child: NodeId, now: float) -> None:
+        """Note whose place a node is to take if it comes soon: the server proxy alone says that."""
         self._ways.pop((stripe, node), None)
-        self._ways[stripe, node] = child
+        self._ways[stripe, node] = child, now + WAY_HOLDS
         if len(self._ways) > MAX_WAYS:
             del self._ways[next(iter(self._ways))]
+
+    def tick(self, now: float) -> None:
+        """Forget whose place was meant by a move that has not happened: it was given up."""
+        for key in [key for key, (_, until) in self._ways.items() if now >= until]:
+            del self._ways[key]
 
     def served(self, node: NodeId, stripe: Stripe, now: ServeFrame) -> None:
         """Note that a child, or a node that is held, serves another stripe now."""

@@ -203,6 +203,7 @@ class Downlink(Idle):
     def tick(self, seconds: float) -> None:
         """Do what is due: catching up, heartbeats, silent children. `seconds`: since last time."""
         now, feeds = self._loop.time(), list(self._by_link.values())
+        self.children.tick(now)
         # Catching up yields while a child that has caught up cannot be given what is live.
         busy = bool([feed for feed in feeds if feed.live and feed.link.paused])
         behind = len([feed for feed in feeds if feed.behind and not feed.link.paused])
@@ -269,7 +270,8 @@ class Downlink(Idle):
             case Dismiss(node=node):
                 self._dismiss_for_good(NodeId(node))
             case MakeWay(stripe=stripe, node=node, child=child):
-                self.children.make_way(Stripe(stripe), NodeId(node), NodeId(child))
+                now = self._loop.time()
+                self.children.make_way(Stripe(stripe), NodeId(node), NodeId(child), now)
             case _:
                 pass
 

@@ -331,7 +331,7 @@ class Model:
                 pass
 
     def _expect(self, children: Children, way: MakeWay) -> None:
-        children.make_way(Stripe(way.stripe), NodeId(way.node), NodeId(way.child))
+        children.make_way(Stripe(way.stripe), NodeId(way.node), NodeId(way.child), self.now)
 
     def _redirect(
         self, name: NodeId, stripe: Stripe, parent: NodeId, targets: Sequence[Candidate]

@@ -1,6 +1,6 @@
 """A newcomer whose place the server proxy has named: that of a child with children of its own."""
 
-from common.children import MAX_WAYS, Admit, Children, Refuse, SendAway
+from common.children import MAX_WAYS, WAY_HOLDS, Admit, Children, Refuse, SendAway
 from common.ids import NodeId, Stripe
 from tests.support.attach_requests import attach
 
@@ -19,7 +19,7 @@ def ask(
     children: Children, node: str, *, displaces: str, slots: int = 2, orphan: bool = False
 ) -> Admit | SendAway | Refuse:
     """Let the server proxy name a child, and then a node ask for its place."""
-    children.make_way(S0, NodeId(node), NodeId(displaces))
+    children.make_way(S0, NodeId(node), NodeId(displaces), 0.0)
     return children.ask(attach(node, slots=slots, orphan=orphan), ())
 
 
@@ -42,7 +42,7 @@ def test_without_such_a_child_it_is_sent_on_as_before() -> None:
 
 def test_the_server_proxy_has_said_it_of_one_node_and_once() -> None:
     children = full()
-    children.make_way(S0, NodeId("x"), NodeId("b"))
+    children.make_way(S0, NodeId("x"), NodeId("b"), 0.0)
     assert isinstance(children.ask(attach("y"), ()), SendAway)
     assert children.ask(attach("x"), ()) == Admit()
     children.gone(NodeId("x"), S0)
@@ -52,9 +52,19 @@ def test_the_server_proxy_has_said_it_of_one_node_and_once() -> None:
 def test_so_many_are_expected() -> None:
     children = full()
     for number in range(MAX_WAYS + 1):
-        children.make_way(S0, NodeId(f"n{number}"), NodeId("b"))
+        children.make_way(S0, NodeId(f"n{number}"), NodeId("b"), 0.0)
     assert isinstance(children.ask(attach("n0"), ()), SendAway)
     assert children.ask(attach("n1"), ()) == Admit()
+
+
+def test_who_comes_long_after_comes_for_its_own_reasons() -> None:
+    """The move was given up: nobody is displaced for it any more."""
+    children = full(spare=0)
+    children.make_way(S0, NodeId("x"), NodeId("b"), 100.0)
+    children.make_way(S0, NodeId("y"), NodeId("b"), 101.0)
+    children.tick(100.0 + WAY_HOLDS)
+    assert isinstance(children.ask(attach("x"), ()), SendAway)
+    assert children.ask(attach("y"), ()) == Admit(dismiss=NodeId("b"))
 
 
 def test_who_can_take_nobody_takes_nobody_s_place() -> None:

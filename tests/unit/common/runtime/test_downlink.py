@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.children import Children
+from common.children import WAY_HOLDS, Children
 from common.codec import decode_end, decode_path, decode_redirect
 from common.frame import FrameReader, FrameType, Heartbeat, encode_resume
 from common.ids import NodeId, Stripe
@@ -133,6 +133,19 @@ def test_so_many_are_dismissed_at_a_time() -> None:
         parent.downlink.told(Dismiss(node=f"n{number}"))
     (answer,) = parent.asked(C).messages
     assert isinstance(answer, Attached)
+
+
+def test_a_move_that_was_given_up_displaces_nobody(clock: Clock) -> None:
+    """Who comes long after it comes for its own reasons; no child with a subtree goes for it."""
+    parent = Parent()
+    links = [parent.asked(node, slots=2) for node in (C, D)]
+    parent.downlink.told(MakeWay(stripe=S0, node=E, child=D))
+    clock.now += WAY_HOLDS
+    for link in links:
+        link.heard = clock.now
+    parent.downlink.tick(0.05)
+    (answer,) = parent.asked(E, slots=2).messages
+    assert isinstance(answer, Redirect)
 
 
 def test_the_server_proxy_says_whose_place_a_node_takes() -> None:
