@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 from common.codec import decode_from_node
 from common.errors import BadMessageError
@@ -34,7 +33,7 @@ from serverproxy.core.neighbours import message_as_seen
 from serverproxy.net.dialback import MAX_AT_ONCE, dial_back
 from serverproxy.net.feed import ChannelFeed
 from serverproxy.net.offers import Arrival, offer
-from serverproxy.net.story import tell
+from serverproxy.net.story import Story
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ class Control:
     ) -> None:
         """Serve the nodes of one channel."""
         self.membership = membership
-        self.chronicle = Chronicle(partial(tell, feed.name))
+        self.chronicle = Chronicle(Story(feed.name).tell)
         self.bytes = 0
         self._feed, self._tasks, self._instance_us = feed, tasks, instance_us
         self._config = config
