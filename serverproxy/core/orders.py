@@ -47,13 +47,13 @@ def drain(membership: Membership, node: NodeId, *, drained: bool) -> list[Comman
     return membership.drain(node, drained=drained)
 
 
-def kick(membership: Membership, node: NodeId, sentence: str) -> list[Command]:
+def kick(membership: Membership, node: NodeId, sentence: str, now: float) -> list[Command]:
     """Send a node away: its players are told `sentence`. Raises OrderError.
 
     One that does not go is shut out a few seconds later.
     """
     _check_can_be_told(membership, node)
-    return membership.send_away(node, sentence)
+    return membership.send_away(node, sentence, now)
 
 
 def _check_can_be_told(membership: Membership, node: NodeId) -> None:

@@ -37,15 +37,17 @@ class SentAway(Directory):
         """Until when it may take to go, and what it was told."""
         self._shut_out: dict[NodeId, str] = {}
 
-    def send_away(self, node: NodeId, sentence: str) -> list[Command]:
+    def send_away(self, node: NodeId, sentence: str, now: float) -> list[Command]:
         """Tell a node to go."""
-        self._told_to_go.setdefault(node, (self._now + GOES_WITHIN, sentence))
+        self._told_to_go.setdefault(node, (now + GOES_WITHIN, sentence))
         return [Send(node, Closed(reason=KICKED, sentence=sentence))]
 
     def attached(self, node: NodeId, stripe: Stripe, parent: NodeId, now: float) -> None:
         """Note what a node says of its parent; who is shut out is none."""
         if parent not in self._shut_out:
             super().attached(node, stripe, parent, now)
+        elif self.trees.parent(node, stripe) is not None:
+            self.detached(node, stripe)  # it hangs no more where it hung
 
     def next_late(self) -> float | None:
         """Return when `shut_out` has something to do."""

@@ -1,5 +1,6 @@
 """What an operator may ask of the server proxy: move, drain and kick a node, close a channel."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated
@@ -93,7 +94,8 @@ def _drain(channels: Channels, parts: Mapping[str, str], body: Drain) -> dict[st
 def _kick(channels: Channels, parts: Mapping[str, str], body: Kick) -> dict[str, object]:
     channel, node = find_node(channels, parts)
     try:
-        commands = orders.kick(channel.control.membership, node, body.sentence)
+        now = asyncio.get_running_loop().time()
+        commands = orders.kick(channel.control.membership, node, body.sentence, now)
     except OrderError as error:
         raise _conflict(error) from None
     channel.control.order(commands, f"kick {node}")

@@ -3,6 +3,7 @@
 One that does not leave is shut out.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -14,6 +15,7 @@ from common.ids import ROOT, Address, NodeId, Stripe
 from common.messages import Closed, FromServer
 from common.runtime.tasks import Tasks
 from serverproxy.core import orders, sentaway
+from serverproxy.net.control import Control
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import InProcessNode, running_server, until
 from tests.support.synthetic import Viewer, synthetic
@@ -42,7 +44,7 @@ async def test_who_is_sent_away_leaves_and_comes_back_after_a_while(
         assert node.stripes is not None
         control = server.channels["cam"].control
         name = NodeId(node.stripes.offer.node)
-        control.order(orders.kick(control.membership, name, "make room"), "kick")
+        _kick(control, name)
         await until(lambda: not host.channels.nodes, seconds(20), "it has left")
         await until(lambda: not control.membership.members, seconds(20), "it is known to be gone")
         with pytest.raises(ChannelUnavailableError, match="sent away from channel cam") as refused:
@@ -79,7 +81,7 @@ async def test_who_has_not_heard_it_leaves_when_it_is_refused(
             node, "told", lambda one: None if isinstance(one, Closed) else heed(one)
         )
         control = server.channels["cam"].control
-        control.order(orders.kick(control.membership, name, "make room"), "kick")
+        _kick(control, name)
         counts = control.chronicle.counts
         await until(lambda: counts["refused"] > 1, seconds(20), "it has come back under its id")
         tasks.spawn(host.channels.run(), name="linger")
@@ -91,6 +93,11 @@ async def test_who_has_not_heard_it_leaves_when_it_is_refused(
         assert (counts["back"], counts["joined"]) == (0, 2)
         await tasks.close()
         await host.close()
+
+
+def _kick(control: Control, node: NodeId) -> None:
+    now = asyncio.get_running_loop().time()
+    control.order(orders.kick(control.membership, node, "make room", now), "kick")
 
 
 def _id(node: Node) -> NodeId:
@@ -127,7 +134,7 @@ async def test_who_ignores_it_is_fed_by_nobody_after_a_while(
             return any(down.feeds(_id(bad), stripe) for down in downlinks for stripe in stripes)
 
         assert is_fed()
-        control.order(orders.kick(control.membership, _id(bad), "make room"), "kick")
+        _kick(control, _id(bad))
         await until(lambda: not bad.control_up, seconds(20), "its control link has ended")
         assert _id(bad) not in control.membership.members
         await until(lambda: not is_fed(), seconds(30), "its links have ended")

@@ -56,7 +56,7 @@ class Ordered(Model):
         self.wait(15.0)
 
     def kick(self, node: NodeId) -> None:
-        self._do(orders.kick(self.membership, node, "go"))
+        self._do(orders.kick(self.membership, node, "go", 0.0))
         self.wait(5.0)
 
     def children(self, node: NodeId) -> list[NodeId]:

@@ -49,7 +49,7 @@ class Channel:
 
     def late(self) -> list[Command]:
         """Send b away, and let the time pass that it has to go."""
-        told = self.core.send_away(B, SENTENCE)
+        told = self.core.send_away(B, SENTENCE, 0.0)
         assert told == [Send(B, Closed(reason=KICKED, sentence=SENTENCE))]
         deadline = self.core.next_deadline()
         assert deadline is not None
@@ -71,10 +71,18 @@ def test_who_does_not_go_is_refused_and_in_no_tree_any_more() -> None:
 
 def test_who_goes_in_time_is_not_shut_out() -> None:
     channel = Channel()
-    channel.core.send_away(B, SENTENCE)
+    channel.core.send_away(B, SENTENCE, 0.0)
     assert channel.handle(Told(B, Leave())) == [Forgotten(B)]
     assert SHUT_OUT not in channel.core.expire(GOES_WITHIN)
     assert channel.report(A, [B]) == []
+
+
+def test_the_time_to_go_begins_when_it_is_told() -> None:
+    """However long ago anything was heard of the channel."""
+    channel = Channel()
+    channel.core.send_away(B, SENTENCE, 100.0)
+    assert SHUT_OUT not in channel.core.expire(100.0 + GOES_WITHIN - 0.1)
+    assert SHUT_OUT in channel.core.expire(100.0 + GOES_WITHIN)
 
 
 def test_its_parents_are_told_to_end_its_links() -> None:
@@ -102,6 +110,15 @@ def test_who_still_hangs_under_it_has_no_parent() -> None:
     assert B not in channel.core.members
 
 
+def test_who_moves_under_it_hangs_no_more_where_it_hung() -> None:
+    channel = Channel()
+    channel.late()
+    channel.hangs(C, A)
+    channel.hangs(C, B)
+    assert [channel.trees.parent(C, stripe) for stripe in STRIPES] == [None, None]
+    assert list(channel.trees.children(A, S0)) == []
+
+
 def test_the_last_of_them_are_remembered() -> None:
     channel = Channel()
     channel.late()
@@ -109,6 +126,6 @@ def test_the_last_of_them_are_remembered() -> None:
     for node in nodes:
         event = Joined(node=node, addresses=(f"{node}:1",), max_children=None)
         channel.handle(event, GOES_WITHIN)
-        channel.core.send_away(node, SENTENCE)
+        channel.core.send_away(node, SENTENCE, GOES_WITHIN)
     channel.core.expire(2 * GOES_WITHIN)
     assert channel.report(A, [B, *nodes[:2]]) == [Send(A, Dismiss(node=n)) for n in nodes[:2]]
