@@ -238,6 +238,7 @@ def crowd(tmp_path: Path) -> Iterator[str]:
     process.kill()
 
 
+@pytest.mark.alone  # it measures a time, which three tests at once make ten times as long
 def test_five_hundred_nodes_are_drawn_in_less_than_a_tenth_of_a_second(
     browser: Browser, crowd: str
 ) -> None:
