@@ -17,6 +17,7 @@ from common.runtime import output
 from common.runtime.daemon import FAILED
 from common.runtime.log import one_line
 from common.runtime.tasks import Tasks
+from common.runtime.waiting import NobodysThreads
 
 
 def run(config: ClientConfig, channel: str | None, *, seconds: float, as_json: bool) -> int:
@@ -25,6 +26,8 @@ def run(config: ClientConfig, channel: str | None, *, seconds: float, as_json: b
     Raises OutputError.
     """
     with asyncio.Runner() as runner:
+        # Links to others may be to names: the end waits for no look-up.
+        runner.get_loop().set_default_executor(NobodysThreads())
         measured = runner.run(_examine(config, channel, seconds))
     if measured is None:
         output.complain("broken off: nothing is reported")

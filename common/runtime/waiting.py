@@ -3,10 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from functools import partial
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -36,3 +38,11 @@ def wait(call: Callable[[], T], within: float) -> T:
 async def in_thread(call: Callable[[], T], within: float) -> T:
     """Do the same without keeping the event loop from its work."""
     return await asyncio.wait_for(asyncio.wrap_future(begin(call)), within)
+
+
+class NobodysThreads(ThreadPoolExecutor):
+    """An event loop's executor whose threads, too, the end of loop and program do not wait for."""
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        """Begin a call."""
+        return begin(partial(call, *args, **kwargs))

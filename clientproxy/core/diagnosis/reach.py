@@ -47,8 +47,11 @@ def _out_of_reach(found: Server) -> Finding:
             f"Open TCP port {found.port} in the firewall of {found.host}; is the address right?"
         )
     else:
-        meaning = "There is no way from this machine to that network."
-        advice = "Check this machine's network (cable, Wi-Fi, VPN), then the address."
+        meaning = "There is no way from this machine to that network, or a rule forbids it."
+        advice = (
+            "Check this machine's network (cable, Wi-Fi, VPN) and its own firewall, then the"
+            " address."
+        )
     what = f"Nobody answers at {found.address}: {tried}."
     return Finding(level="problem", topic="server", what=what, meaning=meaning, advice=advice)
 

@@ -21,14 +21,15 @@ async def examine(
     assert config.server is not None
     until = asyncio.get_running_loop().time() + ALL_WITHIN
     progress.say(f"connecting to {config.server}")
-    server = await reach(config.server)
+    server, hosts = await asyncio.gather(reach(config.server), ports.hosts_of(config))
     progress.say("looking whether the ports are free here")
-    found, running = await ports.look(config)
+    found, running = await ports.look(config, hosts)
     measured = Measured(server=server, asked=channel, ports=found, running=running)
     chosen = _choose(server, channel)
     if chosen is None:
         return measured
-    return await _visit(measured, config, chosen, seconds, until, progress)
+    guest = config.model_copy(update={"listen": _listen(config.listen, hosts["listen"], server)})
+    return await _visit(measured, guest, chosen, seconds, until, progress)
 
 
 def _choose(server: Server, asked: str | None) -> str | None:
@@ -40,6 +41,16 @@ def _choose(server: Server, asked: str | None) -> str | None:
     if asked is None:
         return server.channels[0] if server.channels else None
     return asked if asked in server.channels else None
+
+
+def _listen(address: Address, hosts: ports.Hosts, server: Server) -> Address:
+    """Return where the visit listens: no name is looked up again, the family is the server's."""
+    if not address.host:
+        return address
+    if isinstance(hosts, str):
+        return Address("", 0)
+    alike = [host for host in hosts if (":" in host) == (":" in server.local_host)]
+    return Address([*alike, *hosts][0], address.port)
 
 
 async def _visit(

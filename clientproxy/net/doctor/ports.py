@@ -2,12 +2,14 @@
 
 import asyncio
 import errno
-import os
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import msgspec
 
 from clientproxy.config import ClientConfig
 from clientproxy.core.diagnosis.measured import Key, Port, Running, State
+from clientproxy.net.doctor.reach import look_up, told
 from common.ids import Address
 from common.runtime.addresses import ALL_ADDRESSES
 from common.runtime.ask import Api, AskError
@@ -33,9 +35,21 @@ class _Status(msgspec.Struct):
     channels: tuple[_Channel, ...] = ()
 
 
-async def look(config: ClientConfig) -> tuple[list[Port], Running | None]:
+Hosts: TypeAlias = list[str] | str
+"""The numbers that a host stands for, or why there are none."""
+
+
+async def hosts_of(config: ClientConfig) -> dict[Key, Hosts]:
+    """Look up the hosts of all ports, side by side: it takes as long as one name."""
+    return dict(zip(KEYS, await asyncio.gather(*map(_hosts, _addresses(config))), strict=True))
+
+
+async def look(
+    config: ClientConfig, hosts: Mapping[Key, Hosts]
+) -> tuple[list[Port], Running | None]:
     """Try to open each port; ask the client proxy that runs here, if there is one."""
-    states = {key: await _state(getattr(config, key)) for key in KEYS}
+    ports = zip(KEYS, _addresses(config), strict=True)
+    states = {key: await _state(hosts[key], address.port) for key, address in ports}
     running = None
     if any(state == "taken" for state, _ in states.values()):
         running = await _running(config.http)
@@ -50,26 +64,32 @@ def _port(key: Key, address: Address, state: State, why: str, running: Running |
     return Port(key=key, address=str(address), port=address.port, state=state, why=why)
 
 
-async def _state(address: Address) -> tuple[State, str]:
+def _addresses(config: ClientConfig) -> tuple[Address, ...]:
+    return config.listen, config.rtsp, config.http
+
+
+async def _hosts(address: Address) -> Hosts:
+    if not address.host:
+        return ["0.0.0.0", "::"]  # noqa: S104 - tried, not kept
+    return await look_up(address)
+
+
+async def _state(hosts: Hosts, port: int) -> tuple[State, str]:
+    if isinstance(hosts, str):
+        return "impossible", hosts
     loop = asyncio.get_running_loop()
-    hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - tried, not kept
     for host in hosts:
         try:
-            server = await loop.create_server(asyncio.Protocol, host, address.port)
+            server = await loop.create_server(asyncio.Protocol, host, port)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return "taken", ""
             if host == hosts[0]:
-                return "impossible", _why(error)
+                return "impossible", told(error)
             continue  # no IPv6 on this machine
         server.close()
         await server.wait_closed()
     return "free", ""
-
-
-def _why(error: OSError) -> str:
-    number = error.errno or 0
-    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 async def _running(http: Address) -> Running | None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
+import os
 import secrets
 import socket
 from collections.abc import Sequence
@@ -27,7 +27,6 @@ NO_CHANNEL = "?"
 """No channel has this name: who asks for it is told which there are."""
 MAX_SAID = 80
 """Characters that are shown of what another service says."""
-_NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class Answered(NamedTuple):
@@ -42,7 +41,7 @@ class Answered(NamedTuple):
 async def reach(address: Address) -> Server:
     """Try every address that the name stands for, and ask the first that answers."""
     found = Server(address=str(address), host=address.host, port=address.port)
-    hosts = await _look_up(address)
+    hosts = await look_up(address)
     if isinstance(hosts, str):
         return _with(found, unknown_name=hosts)
     attempts = await asyncio.gather(*(_attempt(host, address.port) for host in hosts))
@@ -73,7 +72,7 @@ def _with(
     )
 
 
-async def _look_up(address: Address) -> list[str] | str:
+async def look_up(address: Address) -> list[str] | str:
     """Return the numbers that a name stands for, in the system's order; or why there are none."""
     try:
         return await in_thread(lambda: _numbers(address), LOOK_UP_WITHIN)
@@ -109,8 +108,7 @@ async def _attempt(host: str, port: int) -> Attempt:
     except ConnectionRefusedError:
         outcome = "refused"
     except OSError as error:
-        outcome = "unreachable" if error.errno in _NO_WAY else "no answer"
-        why = error.strerror or str(error)
+        outcome, why = "unreachable", told(error)  # this machine itself, or a router, says so
     return Attempt(
         host=host,
         family="IPv6" if ipaddress.ip_address(host).version == 6 else "IPv4",  # noqa: PLR2004
@@ -118,6 +116,12 @@ async def _attempt(host: str, port: int) -> Attempt:
         seconds=loop.time() - began,
         why=why,
     )
+
+
+def told(error: OSError) -> str:
+    """Return the system's reason: asyncio wraps it, a resolver's numbers are below zero."""
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 async def _ask(address: Address) -> Answered:

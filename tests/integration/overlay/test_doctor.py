@@ -1,8 +1,10 @@
 """The doctor's examination, beside a server proxy and beside what is none, in one process."""
 
 import asyncio
+import errno
 import re
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -11,7 +13,7 @@ import pytest
 from clientproxy.config import ClientConfig
 from clientproxy.core.diagnosis.diagnose import diagnose
 from clientproxy.core.diagnosis.measured import Measured
-from clientproxy.net.doctor import examination, progress, reach, visit
+from clientproxy.net.doctor import examination, ports, progress, reach, visit
 from clientproxy.net.doctor.examination import examine
 from clientproxy.net.doctor.progress import Progress
 from common.codec import encode_message
@@ -159,7 +161,44 @@ def test_all_waits_together_are_the_twenty_seconds_that_are_promised() -> None:
     leaving = 2.0
     assert examination.ALL_WITHIN + leaving <= 20.0
     before = reach.LOOK_UP_WITHIN + reach.CONNECT_WITHIN + 2 * reach.ANSWER_WITHIN
-    assert before + visit.PLACE_WITHIN <= examination.ALL_WITHIN
+    assert before + ports.ASK_WITHIN + visit.PLACE_WITHIN <= examination.ALL_WITHIN
+
+
+async def test_a_port_whose_name_nobody_looks_up_is_waited_for_only_so_long(
+    monkeypatch: pytest.MonkeyPatch, seconds: Callable[[float], float]
+) -> None:
+    monkeypatch.setattr(reach, "LOOK_UP_WITHIN", 0.2)
+    over, known = threading.Event(), reach._numbers  # noqa: SLF001
+
+    def silent(address: Address) -> list[str] | str:
+        if address.host == "silent.example":
+            over.wait(60)
+        return known(address)
+
+    monkeypatch.setattr(reach, "_numbers", silent)
+    try:
+        async with synthetic() as server:
+            async with asyncio.timeout(seconds(20)):
+                measured = await examined(server.address, listen="silent.example:7855")
+    finally:
+        over.set()
+    (port,) = (one for one in measured.ports if one.key == "listen")
+    assert port.state == "impossible"
+    assert "no name server answers" in port.why
+    assert measured.sample is not None
+    assert measured.sample.offered
+
+
+async def test_what_this_machine_itself_refuses_is_no_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def prohibited(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", prohibited)
+    found = await reach.reach(Address("192.0.2.1", 7854))
+    (attempt,) = found.attempts
+    assert (attempt.outcome, attempt.why) == ("unreachable", "Permission denied")
 
 
 async def test_a_port_that_is_taken_is_told_and_another_one_used() -> None:

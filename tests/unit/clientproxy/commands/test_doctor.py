@@ -1,6 +1,9 @@
 """`clientproxy doctor`: what goes where, and with which exit code."""
 
+import asyncio
 import json
+import threading
+import time
 
 import pytest
 
@@ -68,3 +71,22 @@ def test_what_a_server_says_cannot_begin_a_line_of_the_report(
     (verdict,) = (line for line in lines if line.startswith("verdict: "))
     assert verdict.startswith("verdict: The server proxy at localhost:7854 is of another version")
     assert not any(line.startswith("ok ") for line in lines)
+
+
+def test_the_end_waits_for_no_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    async def examine(
+        _config: ClientConfig, asked: str | None, _seconds: float, _progress: Progress
+    ) -> Measured:
+        asyncio.get_running_loop().run_in_executor(None, over.wait, 60)
+        server = Server(address="x:1", host="x", port=1, unknown_name="silent")
+        return Measured(server=server, asked=asked)
+
+    monkeypatch.setattr(doctor, "examine", examine)
+    began = time.monotonic()
+    try:
+        assert doctor.run(CONFIG, None, seconds=1.0, as_json=False) == 1
+    finally:
+        over.set()
+    assert time.monotonic() - began < 30
