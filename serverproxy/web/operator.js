@@ -22,7 +22,9 @@ export class Operator {
     const { allowed, token } = await answer.json();
     this.box.hidden = !allowed && !token;
     const heading = make("h3", "", "Operator");
-    this.box.replaceChildren(heading, ...(allowed ? [this.buttons, this.said] : [this.form()]));
+    this.said.hidden = allowed || !("Authorization" in this.headers);
+    if (!this.said.hidden) setState(this.said, "bad", "that token is not taken");
+    this.box.replaceChildren(heading, allowed ? this.buttons : this.form(), this.said);
   }
 
   form() {

@@ -64,7 +64,15 @@ class Terminal:
             if time.monotonic() > end:
                 raise BenchError(f"no {times} {pattern!r} in {self.text}")
             if select.select([self._ours], [], [], 1.0)[0]:
-                self.text += os.read(self._ours, 65_536).decode("utf-8", "replace")
+                self.text += self._read().decode("utf-8", "replace")
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._ours, 65_536)
+        except OSError:  # EIO: nobody has the terminal any more
+            code = self._process.wait(PATIENCE)
+            os.close(self._ours)
+            raise BenchError(f"it has ended with exit code {code}: {self.text}") from None
 
     def interrupt(self) -> int:
         """Press Ctrl-C; return the exit code."""
@@ -114,6 +122,12 @@ def test_watch_plays_in_a_real_player_and_ends_with_it(tmp_path: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(player, 0)
     server.stop()
+
+
+def test_a_command_that_dies_on_its_terminal_is_told() -> None:
+    died = Terminal("serverproxy", "frobnicate")
+    with pytest.raises(BenchError, match=r"exit code 2: .*'frobnicate' is not a command"):
+        died.wait_for("never", 1)
 
 
 def test_status_of_both_daemons(tmp_path: Path) -> None:

@@ -215,11 +215,16 @@ def test_an_operator_has_buttons_that_ask_before_they_act(browser: Browser, tmp_
     far = Shown(browser, f"http://{server.http}/", headers={"X-Forwarded-For": "192.0.2.7"})
     far.wait_text("#operator h3", "Operator")
     token = far.page.locator("#operator input")
+    said = far.page.locator("#operator .state")
+    assert said.is_hidden()
     for word, count in (("not-the-token-of-it", 0), (TOKEN, 1)):
         token.fill(word)
         with far.page.expect_response("**/api/v1/operator"):
             token.blur()
         wait_until(partial(_has_buttons, far, count), 20, f"{count} buttons")
+        if not count:
+            far.wait_text("#operator .state", "that token is not taken")
+    assert said.is_hidden()
     assert far.faults == []
     client.stop()
     server.stop()
