@@ -115,7 +115,7 @@ async def test_a_reload_turns_it_on_moves_it_and_turns_it_off(target: Target) ->
 
 async def test_what_cannot_be_written_at_the_start_is_refused(tmp_path: Path) -> None:
     capture = Capture()
-    with pytest.raises(CaptureError, match="pcap: '.*' cannot be written: Is a directory; change"):
+    with pytest.raises(CaptureError, match=r"pcap: '.*' cannot be written: Is a directory; change"):
         await capture.start(Target(str(tmp_path), FILE_BYTES, 3))
     assert not capture.on
     await capture.close()
