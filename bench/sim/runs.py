@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from bench.figures import quantile
 from bench.sim.daemons import Source
 from bench.sim.network import Weather
+from bench.sim.pages import use_huge_pages
 from bench.sim.watch import Results
 from bench.sim.world import Setting, World
 from serverproxy.core.graph import depth_bound
@@ -98,6 +99,7 @@ def carry_out(plan: Plan, say: Callable[[str], None] = lambda _text: None) -> Wo
     for at in range(plan.nodes):
         world.at(at / plan.joins_per_second, lambda: _join(world, plan))
     _pass(world, plan.nodes / plan.joins_per_second + SETTLE, say)
+    use_huge_pages()
     for at in range(round(plan.seconds * plan.churn)):
         world.at(at / plan.churn, lambda: _replace(world, plan))
     world.at(plan.seconds / 2, lambda: _fail_together(world, plan.correlated))
