@@ -88,6 +88,8 @@ class Refuse:
 class Children:
     """The children of one node, or of the server proxy, in all stripes of a channel."""
 
+    __slots__ = ("_children", "_per_stripe", "_policy", "_spare", "_standbys", "_ways", "slots")
+
     def __init__(
         self,
         *,

@@ -12,6 +12,8 @@ _SAMPLES = 8
 class GroupClock:
     """Estimate of the group clock from a local monotonic one. All times are microseconds."""
 
+    __slots__ = ("_samples", "offset_us")
+
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)
         self.offset_us = 0

@@ -111,6 +111,8 @@ def encode_message(message: Message) -> bytes:
 class MessageReader:
     """Split the bytes of a link into JSON texts; holds at most one message and one chunk."""
 
+    __slots__ = ("_data",)
+
     def __init__(self) -> None:
         self._data = bytearray()
 

@@ -37,6 +37,8 @@ class Run(Protocol):
 class _Looked:
     """When a node is looked at."""
 
+    __slots__ = ("busy_until", "client", "next_at", "pending", "report_at")
+
     def __init__(self, client: ClientHost, report_at: float) -> None:
         self.client, self.report_at = client, report_at
         self.busy_until = self.next_at = 0.0

@@ -39,6 +39,8 @@ from common.messages import AttachedReport, ProbeReply
 class ParentSearch(Seeking):
     """The parents of one node in all stripes of a channel."""
 
+    __slots__ = ()
+
     def parent(self, stripe: Stripe) -> NodeId | None:
         """Return the current parent."""
         return self._states[stripe].parent

@@ -159,6 +159,8 @@ AnyLink = TypeVar("AnyLink", bound=Watched)
 class LagWatch:
     """Judges all links of a node together."""
 
+    __slots__ = ("_not_before", "_own_fault_until", "_slow_for", "own_fault")
+
     def __init__(self, patience: float) -> None:
         """Wait `patience` seconds longer than others, at most `MAX_PATIENCE`."""
         self._slow_for = SLOW_FOR + min(max(patience, 0.0), MAX_PATIENCE)

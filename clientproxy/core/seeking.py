@@ -29,6 +29,8 @@ from common.policies import WayIn
 class Seeking:
     """The searches of all stripes of one node (`join.ParentSearch`)."""
 
+    __slots__ = ("_served", "_states", "standbys", "way_in")
+
     def __init__(self, stripes: int, way_in: WayIn | None = None) -> None:
         """Start without parents."""
         self.way_in = WayIn() if way_in is None else way_in

@@ -67,6 +67,8 @@ class _Stripe:
 class Standbys:
     """The standbys of one node in all stripes of a channel."""
 
+    __slots__ = ("_stripes", "_way_in")
+
     def __init__(self, stripes: int, way_in: WayIn | None = None) -> None:
         """Start with none."""
         self._way_in = WayIn() if way_in is None else way_in

@@ -69,6 +69,11 @@ class Member(Protocol):
 class ControlLink(Idle):
     """The node's link to the server proxy; made again with backoff and jitter."""
 
+    __slots__ = (
+        "_channel", "_decided", "_ended", "_joined", "_link", "_member", "_said", "_server",
+        "control_bytes",
+    )  # fmt: skip
+
     def __init__(self, channel: str, server: Address, member: Member) -> None:
         """Prepare; `run` does the work."""
         self._channel, self._server, self._member = channel, server, member

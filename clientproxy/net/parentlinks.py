@@ -59,6 +59,10 @@ class Membership(Protocol):
 class ParentLinks:
     """The links, and what `ParentSearch` wants done with them."""
 
+    __slots__ = (
+        "_group_key", "_key_before", "_links", "_membership", "_owner", "_server", "_tasks",
+    )  # fmt: skip
+
     def __init__(
         self, owner: Owner, membership: Membership, server: Address, tasks: Tasks, group_key: str
     ) -> None:

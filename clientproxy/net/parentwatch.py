@@ -21,6 +21,11 @@ STANDBY_HEARTBEAT_AFTER = 1.0
 class ParentWatch:
     """The ticks of one node's links upwards."""
 
+    __slots__ = (
+        "_held_up", "_lags", "_links", "_loop", "_membership", "_parent_lost", "_run", "_search",
+        "heartbeat_bytes",
+    )  # fmt: skip
+
     def __init__(
         self,
         links: ParentLinks,

@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 class Uplink:
     """All links to parents of one node."""
 
+    __slots__ = (
+        "_closed", "_loop", "_membership", "_stripes", "_timer", "_why_not", "channel", "links",
+        "search", "watch",
+    )  # fmt: skip
+
     def __init__(
         self,
         channel: str,

@@ -9,6 +9,7 @@ from clientproxy.config import ClientConfig
 from clientproxy.net import node as nodes
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.stripes import Stripes
+from clientproxy.net.uplink import Uplink
 from common.fields import PathEntry
 from common.frame import Packet, Received, encode
 from common.ids import ROOT, Address, NodeId, Stripe
@@ -72,9 +73,7 @@ async def test_who_finds_itself_among_its_ancestors_leaves_at_once(
 ) -> None:
     """A cycle lives until one path frame has gone round it."""
     node, left = Node(), list[tuple[Stripe, str]]()
-    monkeypatch.setattr(
-        node.stripes.uplink, "give_up", lambda stripe, reason: left.append((stripe, reason))
-    )
+    monkeypatch.setattr(Uplink, "give_up", lambda _, stripe, reason: left.append((stripe, reason)))
     above = [PathEntry(name, ()) for name in (ROOT, "a", "p")]
     node.stripes.path_changed(S0, above)
     assert left == []
@@ -137,5 +136,5 @@ async def test_a_node_is_starved_without_a_parent_and_with_one_that_is_silent(
     assert node.stripes.starved(S0)
     node.stripes.path_changed(S0, [PathEntry(ROOT, ())])
     assert not node.stripes.starved(S0)
-    monkeypatch.setattr(node.stripes.uplink, "silent", lambda stripe: stripe == S0)
+    monkeypatch.setattr(Uplink, "silent", lambda _, stripe: stripe == S0)
     assert node.stripes.starved(S0)
