@@ -6,11 +6,11 @@ whole subtree finds a place high up for five moves at most, whatever its size.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from common.ids import Stripe
-from serverproxy.core.graph import Graph
+from serverproxy.core.graph import Graph, height
 from serverproxy.core.moves import Mover, Remedy
 from serverproxy.core.placement import Planner
 from serverproxy.core.places import Found, Query
@@ -20,24 +20,31 @@ LOOKED_AT = 32
 """Nodes of one depth that are looked at for one that can fill a place."""
 UNDER_IT = 2
 """Children that whoever fills a place gets there."""
-MOST_TRIED = 2000
-"""Pairs, of who could fill a place and whose place it could be, that are tried in one survey."""
+MOST_TRIED = 100
+"""Pairs, of who could fill a place and whose place it could be, that are tried for one who owes a
+move, and for a tree that is too deep, in one look; at the next look others come first."""
 
 
 @dataclass(slots=True)
 class Survey:
-    """A tree as it will be: who is at which depth, and how many levels hang below each."""
+    """A tree as it was in one look: who is at which depth, and how many levels hang below each.
 
+    What was planned since is seen in whoever is chosen, not in the others: the next look has it.
+    """
+
+    changes: int
+    """After how many changes of the graph it was made."""
     levels: list[list[Member]]
+    """By depth: who has anybody below."""
     heights: dict[Member, int]
-    ways: list[list[Member]]
-    """By depth: in front of whom somebody could go up."""
-    least: list[int]
-    """By depth: the fewest levels below one of `ways`."""
+    """Of those."""
     risers: list[Member]
     """Who could go up, the deepest first."""
-    left: int
+    left: int = 0
     """Pairs that may yet be tried."""
+    ways: dict[int, list[Member]] = field(default_factory=dict)
+    """By depth, as far as anybody has asked: in front of whom somebody could go up, those with the
+    fewest levels below last."""
 
 
 class Filling(Mover):
@@ -45,37 +52,65 @@ class Filling(Mover):
 
     def __init__(self, graph: Graph, planner: Planner) -> None:
         super().__init__(graph, planner)
-        self._surveys: dict[Stripe, tuple[int, Survey | None]] = {}
-        """The last one of each tree, and after how many changes of the graph."""
+        self._surveys: dict[Stripe, Survey | None] = {}
+        self._seen = set[Stripe]()
+        """Stripes whose survey is of this look."""
+
+    def begin(self) -> None:
+        """Begin a look: a tree that has changed since may be walked over again, once."""
+        self._seen.clear()
 
     def survey(self, stripe: Stripe) -> Survey | None:
-        """Walk over a tree, unless nothing has changed since; None: nobody could go up."""
-        graph = self._graph
-        at, survey = self._surveys.get(stripe, (-1, None))
-        if at != graph.changes:
-            survey = self.walk(risers, stripe) if (risers := list(self._risers(stripe))) else None
-            self._surveys[stripe] = graph.changes, survey
+        """Walk over a tree, once in a look and only after a change; None: nobody could go up.
+
+        Whoever asks may try `MOST_TRIED` pairs.
+        """
+        survey = self._surveys.get(stripe)
+        if stripe not in self._seen:
+            self._seen.add(stripe)
+            risers = self._risers(stripe)
+            if not risers:
+                survey = None
+            elif survey is None or survey.changes != self._graph.changes:
+                survey = self.walk(risers, stripe)
+            else:
+                survey.risers = risers
+            self._surveys[stripe] = survey
+        if survey is not None:
+            survey.left = MOST_TRIED
         return survey
 
     def walk(self, risers: list[Member], stripe: Stripe) -> Survey:
-        """Walk over a whole tree; `risers` could go up in it."""
-        levels, heights = [[self._graph.root]], dict[Member, int]()
-        while below := [one for each in levels[-1] for one in each.links[stripe].down]:
-            levels.append(below)
+        """Walk over all of a tree but its leaves; `risers` could go up in it."""
+        levels, heights = list[list[Member]](), dict[Member, int]()
+        level = [self._graph.root]
+        while level:
+            levels.append(level)
+            level = [
+                one for each in level for one in each.links[stripe].down if one.links[stripe].down
+            ]
         for level in reversed(levels):
             for one in level:
-                below_it = [heights[child] for child in one.links[stripe].down]
-                heights[one] = max(below_it, default=-1) + 1
-        ways = [[one for one in level if self._makes_way(one, stripe)] for level in levels]
-        least = [min((heights[one] for one in way), default=len(levels)) for way in ways]
-        return Survey(levels, heights, ways, least, risers, MOST_TRIED)
+                below = [heights.get(child, 0) for child in one.links[stripe].down]
+                heights[one] = max(below, default=-1) + 1
+        return Survey(self._graph.changes, levels, heights, risers)
 
-    def _risers(self, stripe: Stripe) -> Iterator[Member]:
-        interior = self._graph.shelves[stripe].interior
+    def _risers(self, stripe: Stripe) -> list[Member]:
+        """Return who could go up, the deepest first; at each look others come first."""
+        interior, risers = self._graph.shelves[stripe].interior, list[Member]()
         for depth in reversed(interior.levels()):
-            for one in islice(interior.at(depth), LOOKED_AT):
-                if self._can_rise(one, stripe):
-                    yield one
+            looked_at = list(islice(interior.at(depth), LOOKED_AT))
+            risers += [one for one in looked_at if self._can_rise(one, stripe)]
+            for one in looked_at:
+                interior.used(one)
+        return risers
+
+    def _ways(self, level: int, stripe: Stripe, survey: Survey) -> list[Member]:
+        if level not in survey.ways:
+            there = [one for one in survey.levels[level] if self._makes_way(one, stripe)]
+            there.sort(key=lambda one: survey.heights[one], reverse=True)
+            survey.ways[level] = there
+        return survey.ways[level]
 
     def _makes_way(self, other: Member, stripe: Stripe) -> bool:
         """Whether its parent could take somebody in front of it."""
@@ -89,14 +124,13 @@ class Filling(Mover):
 
     def fill(self, top: Member, stripe: Stripe, lowest: int, survey: Survey) -> list[Remedy]:
         """Let `top` hang so high that nothing below it is deeper than `lowest`; else []."""
-        depth, height = top.links[stripe].depth, survey.heights.get(top)
-        if depth is None or height is None or not self._is_here(top, stripe):
-            return []
-        if survey.left <= 0:
+        here = top.links[stripe].depth is not None and self._is_here(top, stripe)
+        if survey.left <= 0 or not here:
             return []
         for other in self._others(top, stripe, lowest, survey):
             one = self._from_below(top, other, stripe, survey)
             if one is not None and (moves := self._make(one, other, top, stripe)):
+                survey.risers.remove(one)
                 return moves
         return []
 
@@ -107,16 +141,25 @@ class Filling(Mover):
         """
         home, depth = top.links[stripe].parent, top.links[stripe].depth or 0
         excess = home is not None and self._graph.free(home, stripe) < 0
-        highest = min(lowest - 1 - survey.heights[top], len(survey.levels) - 1)
+        highest = min(lowest - 1 - height(top, stripe), len(survey.levels) - 1)
         for level in range(highest if excess else min(highest, depth - 2), 0, -1):
-            if level + 1 + survey.least[level] > lowest:
-                continue
-            for other in survey.ways[level]:
-                if other is top or level + 1 + survey.heights[other] > lowest:
+            ways = self._ways(level, stripe, survey)
+            for at in range(len(ways) - 1, -1, -1):
+                other = ways[at]
+                if level + 1 + survey.heights[other] > lowest:
+                    break
+                if other is top or (excess and self._graph.is_below(other, top, stripe)):
                     continue
-                if not (excess and self._graph.is_below(other, top, stripe)):
+                if self._is_as_seen(other, level, stripe, survey):
                     yield other
                     break
+                del ways[at]
+
+    def _is_as_seen(self, other: Member, level: int, stripe: Stripe, survey: Survey) -> bool:
+        """Whether a node has not moved since the survey, nor anybody to below it."""
+        if other.links[stripe].depth != level or not self._makes_way(other, stripe):
+            return False
+        return height(other, stripe) <= survey.heights[other]
 
     def _from_below(
         self, top: Member, other: Member, stripe: Stripe, survey: Survey
@@ -127,6 +170,8 @@ class Filling(Mover):
             if (one.links[stripe].depth or 0) <= level + 1 or survey.left <= 0:
                 break
             survey.left -= 1
+            if not self._can_rise(one, stripe):
+                continue
             if not (graph.is_below(one, top, stripe) or graph.is_below(one, other, stripe)):
                 return one
         return None

@@ -66,10 +66,11 @@ class Lowering(Filling):
             tall[child] = levels
         if not any(tall.values()):
             return []
-        survey = self.survey(stripe)
-        for top in sorted(tall, key=lambda one: tall[one]) if survey else ():
+        if (survey := self.survey(stripe)) is None:
+            return []
+        for top in sorted(tall, key=lambda one: tall[one]):
             for lowest in (bound, bound + 1):
-                if survey and tall[top] and (moves := self.fill(top, stripe, lowest, survey)):
+                if tall[top] and (moves := self.fill(top, stripe, lowest, survey)):
                     return moves
         return []
 
@@ -80,7 +81,7 @@ class Lowering(Filling):
             return []
         if (survey := self.survey(stripe)) is None:
             return []
-        for lowest in range(bound, len(survey.levels) - 1):
+        for lowest in range(bound, len(survey.levels)):
             for top in self._spine(stripe, survey):
                 if moves := self.fill(top, stripe, lowest, survey):
                     return moves
@@ -90,7 +91,7 @@ class Lowering(Filling):
         """Return who is on the way to the deepest node, the highest first."""
         spine = [self._graph.root]
         while down := spine[-1].links[stripe].down:
-            spine.append(max(down, key=lambda one: survey.heights[one]))
+            spine.append(max(down, key=lambda one: survey.heights.get(one, 0)))
         return spine[1:-1]
 
     def _raise(self, deepest: int, stripe: Stripe) -> list[Remedy]:

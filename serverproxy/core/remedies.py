@@ -19,6 +19,9 @@ TRIES = 8
 """How many nodes are looked at before no one is found whose children can be moved first."""
 TOO_DEEP = 1
 """Levels below the bound to which no subtree is sent while anything else can be done."""
+MOST_UNBURDENED = 100
+"""Nodes with an excess or shared children whose moves are planned in one look; the others come
+first at the next. So a look is short however many nodes have died at once."""
 MOST_AWAITED = 64
 """Of those for whom a node stands by, how many are looked at."""
 
@@ -32,22 +35,33 @@ class Remedies(Mover):
 
     def due(self) -> list[Remedy]:
         """Return every move that is asked for and not reported, and every new Serve."""
+        if self._lowering is not None:
+            self._lowering.begin()
         due: list[Remedy] = [
             self._under_way(member, stripe)
             for stripe in self._graph.stripes
             for member in self._graph.moving[stripe]
         ]
         due += self._finish_yielding()
-        for member in sorted(self._graph.burdened, key=lambda one: one is not self._graph.root):
+        burdened = self._in_turn()
+        for member in burdened:
             due += self._unburden(member)
         for stripe in self._graph.stripes:
             due += self._fill_up(stripe)
         if self._lowering is not None:
             for stripe in self._graph.stripes:
                 due += self._lowering.due(stripe)
-            for member in list(self._graph.burdened):
+            for member in burdened:
                 due += self._unburden(member, at_last=True)
         return due
+
+    def _in_turn(self) -> list[Member]:
+        """Return who has too many children, the server proxy first, then those who wait longest."""
+        burdened, root = self._graph.burdened, self._graph.root
+        turn = list(islice((one for one in burdened if one is not root), MOST_UNBURDENED))
+        for one in turn:
+            burdened[one] = burdened.pop(one)
+        return [root, *turn] if root in burdened else turn
 
     def _under_way(self, member: Member, stripe: Stripe) -> Move:
         link = member.links[stripe]

@@ -1,5 +1,7 @@
 """The place of a dead interior node is filled by one from below (Z34; design 5, "Depth")."""
 
+from random import Random
+
 import pytest
 
 from common.ids import ROOT, NodeId, Stripe
@@ -14,9 +16,9 @@ MOST_MOVES = 5
 """Moves for one subtree that finds a place: two leaves, who fills it, and both who go under it."""
 
 
-def grown(slots: int) -> Trees:
+def grown(slots: int, nodes: int = NODES) -> Trees:
     trees = Trees(stripes=2)
-    for index in range(NODES):
+    for index in range(nodes):
         trees.add(node := NodeId(f"n{index}"), slots=slots, hard_limit=False)
         placed = trees.join(node)
         assert placed is not None
@@ -55,6 +57,18 @@ def kill(trees: Trees, node: NodeId) -> int:
         assert found is not None
         trees.attach(orphan, stripe, found.candidates[0].parent)
     return len(orphans)
+
+
+def kill_many(trees: Trees, number: int, chance: Random) -> None:
+    """Let random nodes die at once, and their orphans find places one after the other."""
+    orphans = list[tuple[NodeId, Stripe]]()
+    for node in chance.sample(trees.nodes(), number):
+        orphans = [one for one in orphans if one[0] != node] + trees.remove(node)
+    chance.shuffle(orphans)
+    for orphan, stripe in orphans:
+        found = trees.place(orphan, stripe)
+        if found is not None:
+            trees.attach(orphan, stripe, found.candidates[0].parent)
 
 
 def depths(trees: Trees) -> list[int]:
@@ -133,13 +147,51 @@ def test_a_tree_is_walked_over_again_only_after_a_change(monkeypatch: pytest.Mon
     kill(trees, interior(trees, 2))
     trees.remedies()
     filling = walks[-1]
+    filling.begin()
     filling.survey(S0)
     before = len(walks)
+    filling.begin()
     filling.survey(S0)
     assert len(walks) == before
     trees.suspect(trees.nodes()[0], suspected=True)
+    filling.begin()
     filling.survey(S0)
     assert len(walks) == before + 1
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_look_walks_over_each_tree_once(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Whatever is planned in it; nobody is sent twice, or to where others have been sent since.
+
+    With 3,000 nodes, 30 % of them dead, it was 160 walks and 2 s.
+    """
+    trees, walks, most = grown(2, 150), walked(monkeypatch), 0
+    kill_many(trees, 45, Random(seed))
+    for _ in range(20):
+        before = len(walks)
+        planned = [(one.node, one.stripe) for one in trees.remedies() if isinstance(one, Move)]
+        most = max(most, len(walks) - before)
+        assert len(planned) == len(set(planned))
+        trees.check()
+        if not look(trees):
+            break
+    assert 0 < most <= 2
+    assert max(depths(trees)) <= depth_bound(len(trees)) + 2
+
+
+def test_at_each_look_others_are_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of one depth that can go up take turns, where more are there than are looked at."""
+    trees, walks = grown(2), walked(monkeypatch)
+    monkeypatch.setattr("serverproxy.core.filling.LOOKED_AT", 1)
+    kill(trees, interior(trees, 2))
+    trees.remedies()
+    filling, seen = walks[-1], list[Member]()
+    for _ in range(20):
+        filling.begin()
+        survey = filling.survey(S0)
+        assert survey is not None
+        seen.append(survey.risers[0])
+    assert len(set(seen)) > 1
 
 
 @pytest.mark.parametrize("most", [5, 50])

@@ -1,8 +1,10 @@
 """Which of the remedies is given back first (design 5, "Slots run out")."""
 
+import pytest
+
 from common.ids import ROOT, NodeId
 from serverproxy.core.tree import Trees
-from tests.support.built_trees import S0, moves, one_tree
+from tests.support.built_trees import S0, S1, moves, one_tree, two_trees
 
 A, B, C, D, E, F = (NodeId(name) for name in "abcdef")
 
@@ -67,3 +69,19 @@ def test_who_carries_the_tree_leaves_where_nobody_else_can() -> None:
     trees = one_tree(*rows, (D, first[-1], 0))
     assert trees.excess(ROOT) == 1
     assert moves(trees) == [(first[0], ROOT, [second[-1]])]
+
+
+def test_a_look_plans_for_a_few_nodes_and_the_others_come_first_at_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A's shared children can go nowhere, however often it is looked at; C has one too many."""
+    trees = two_trees(
+        (A, S0, 8, ROOT, B),
+        (B, S1, 1, A, ROOT),
+        (C, S0, 1, A, A),
+        (D, S0, 0, C, A),
+        (E, S0, 0, C, A),
+    )
+    monkeypatch.setattr("serverproxy.core.remedies.MOST_UNBURDENED", 1)
+    assert moves(trees) == []
+    assert moves(trees) == [(D, C, [A])]
