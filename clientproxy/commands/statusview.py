@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from common.runtime import words
+from common.runtime.addresses import url_host
 from common.runtime.table import Column, Line, Tone, facts, fitted, shortened, table, wrapped
 
 MORE = "... and {} more; --json has them all"
@@ -84,7 +85,7 @@ def lines(status: Status, width: int, height: int | None) -> list[Line]:
     """Return all of it, at most `height` lines of `width` characters."""
     head = [
         "clientproxy",
-        f"players open rtsp://{status.rtsp}/CHANNEL",
+        f"players open rtsp://{url_host(status.rtsp)}/CHANNEL",
         f"overlay {status.overlay}",
         f"server proxy {status.server or 'named by each player'}",
     ]

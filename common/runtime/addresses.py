@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import BeforeValidator, InstanceOf, WithJsonSchema
@@ -62,6 +63,17 @@ def from_here(address: Address) -> Address:
     """Return where this machine reaches who listens at `address`, which may be all addresses."""
     loopback = "::1" if address.host == "::" else "127.0.0.1"
     return address._replace(host=loopback) if address.host in ALL_ADDRESSES else address
+
+
+def url_host(listening: str) -> str:
+    """Return the HOST:PORT of a URL for this machine, of what a daemon says it listens at.
+
+    Text that is no address stays as it is.
+    """
+    with suppress(ValueError):
+        host, _, port = listening.rpartition(":")
+        return str(from_here(Address(host.strip("[]"), int(port))))
+    return listening
 
 
 def overlap(one: Address, other: Address) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from common.runtime import words
+from common.runtime.addresses import url_host
 from common.runtime.table import Column, Line, facts, fitted, shortened, table, wrapped
 
 LEAST_NODES = 3
@@ -98,7 +99,8 @@ class Look:
 def lines(now: Look, before: Look | None, width: int, height: int | None) -> list[Line]:
     """Return all of it, at most `height` lines of `width` characters."""
     status = now.status
-    head = ["serverproxy", f"overlay {status.overlay}", f"page http://{status.http}/"]
+    page = f"page http://{url_host(status.http)}/"
+    head = ["serverproxy", f"overlay {status.overlay}", page]
     found = facts(head, width)
     found += [Line(""), *_channels(now, before, width, height)]
     shown = [channel for channel in now.channels.values() if channel.nodes]

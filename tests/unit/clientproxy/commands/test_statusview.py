@@ -74,6 +74,22 @@ def test_no_channel_and_no_server() -> None:
     assert found[-1].startswith("No channel is joined")
 
 
+@pytest.mark.parametrize(
+    ("listens", "opened"),
+    [
+        (":8554", "127.0.0.1:8554"),
+        ("0.0.0.0:8554", "127.0.0.1:8554"),
+        ("[::]:8554", "[::1]:8554"),
+        ("192.0.2.2:8554", "192.0.2.2:8554"),
+        ("[2001:db8::2]:8554", "[2001:db8::2]:8554"),
+        ("what is this", "what is this"),
+    ],
+)
+def test_the_url_for_players_can_be_opened_as_it_stands(listens: str, opened: str) -> None:
+    found = texts(msgspec.structs.replace(STATUS, rtsp=listens))
+    assert f" · players open rtsp://{opened}/CHANNEL · " in found[0]
+
+
 @pytest.mark.parametrize("height", [3, 8, 24])
 @pytest.mark.parametrize("width", [30, 80, 200])
 def test_it_fits_any_terminal(width: int, height: int) -> None:

@@ -72,6 +72,20 @@ def test_a_channel_with_its_source_rate_trees_and_egress_against_a_star() -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("listens", "opened"),
+    [
+        (":9854", "127.0.0.1:9854"),
+        ("0.0.0.0:9854", "127.0.0.1:9854"),
+        ("[::]:9854", "[::1]:9854"),
+        ("192.0.2.2:9854", "192.0.2.2:9854"),
+    ],
+)
+def test_the_page_can_be_opened_as_it_stands(listens: str, opened: str) -> None:
+    now = replace(look(CAM), status=Status(":7854", listens, [CAM]))
+    assert texts(now)[0] == f"serverproxy · overlay :7854 · page http://{opened}/"
+
+
 def test_a_source_that_is_down_says_why() -> None:
     error = "camera:554 refuses connections: is the source running, is the port right?"
     down = msgspec.structs.replace(CAM, source_up=False, source_error=error, source_seconds=35)
