@@ -3,7 +3,7 @@
 import argparse
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -33,6 +34,7 @@ OVERLAY_PORT = 7854
 HTTP_PORT = 9854
 SERVED_STRIPES = 2
 MAX_CHANNELS = 256
+_RTSPS_ONLY = "is for rtsps:// sources only: leave it away"
 
 
 def _source(url: str) -> str:
@@ -75,6 +77,23 @@ def _ca(path: str) -> str:
     return path
 
 
+def _over_tls(check: Callable[[str], str]) -> Callable[[str | None, ValidationInfo], str | None]:
+    """Return the check of a key for rtsps:// only.
+
+    What is wrong with its value hides that it is out of place: both are said.
+    """
+
+    def checked(value: str | None, found: ValidationInfo) -> str | None:
+        try:
+            return value and check(value)
+        except ValueError as error:
+            if str(found.data.get("source", "rtsps:")).startswith("rtsps:"):
+                raise
+            raise ValueError(f"{error}; besides, it {_RTSPS_ONLY}") from error
+
+    return checked
+
+
 def _stripes(count: int) -> int:
     if count not in range(1, SERVED_STRIPES + 1):
         raise ValueError(f"{count} stripes are not served yet: write 1 or {SERVED_STRIPES}")
@@ -97,12 +116,12 @@ class ChannelConfig(Settings):
     password: Annotated[SecretStr | None, Field(max_length=256), Key("source")] = None
     """Password for the source; quote what looks like a number. Better than here it is kept in the
     environment, "${CAM_PASSWORD}", or with systemd, "${credential:cam-password}"."""
-    ca: Annotated[str | None, AfterValidator(lambda one: one and _ca(one)), Key("source")] = None
+    ca: Annotated[str | None, AfterValidator(_over_tls(_ca)), Key("source")] = None
     """For rtsps:// only: PEM file with the certificates to trust instead of the system's; relative
     to the working directory."""
-    fingerprint: Annotated[
-        str | None, AfterValidator(lambda one: one and _fingerprint(one)), Key("source")
-    ] = None
+    fingerprint: Annotated[str | None, AfterValidator(_over_tls(_fingerprint)), Key("source")] = (
+        None
+    )
     """For rtsps:// only: SHA-256 fingerprint of the source's own certificate, 64 hex digits,
     colons allowed (openssl x509 -noout -fingerprint -sha256)."""
     source_timeout: Annotated[float, Field(ge=0.5, le=300), Key("source", "seconds")] = 5.0
@@ -170,7 +189,7 @@ class ChannelConfig(Settings):
             yield Impossible(("transport", "source"), text)
         for key in () if scheme == "rtsps" else ("ca", "fingerprint"):
             if getattr(self, key) is not None:
-                yield Impossible((key, "source"), "is for rtsps:// sources only: leave it away")
+                yield Impossible((key, "source"), _RTSPS_ONLY)
         for key in ("username", "password", "transport") if scheme == "testcard" else ():
             if getattr(self, key) not in (None, "auto"):
                 yield Impossible((key, "source"), f"means nothing with {TEST_CARD}: leave it away")

@@ -73,13 +73,18 @@ class Draft:
         self._filled = filledin.fill(document.values, os.environ)
         self._values = self._filled.values
         self._lines, self._flags = document.lines, dict[KeyPath, str]()
+        self._given = set[KeyPath]()
+        """What flags say; `_flags` has what this stands in too."""
         self._faults = [
             *(Fault(line, f"{self._file}{text}") for line, text in document.faults),
             *(self._fault(path, text) for path, text in self._filled.faults.items()),
         ]
 
     def set(self, path: Sequence[str], value: Value, flag: str) -> None:
-        """Let a flag win over what the file says under `path`."""
+        """Let a flag win over what the file says under `path`; two of them are a fault."""
+        if tuple(path) in self._given:
+            self._faults.append(Fault(_NO_LINE, one_line(f"{flag}: comes twice: leave one away")))
+        self._given.add(tuple(path))
         inner = self._values
         for key in path[:-1]:
             below = inner.get(key)

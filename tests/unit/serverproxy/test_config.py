@@ -88,6 +88,17 @@ def test_flags_win_over_the_file(file: Path) -> None:
     assert config.log_level == "debug"
 
 
+def test_a_channel_that_comes_in_two_flags_is_a_fault(file: Path) -> None:
+    """As in a file; but a flag wins over the file."""
+    file.write_text("channels: {cam: {source: 'rtsp://old/'}}\n")
+    twice = [("cam", "testcard:"), ("door", "testcard:"), ("cam", "rtsp://new/")]
+    with pytest.raises(ConfigError) as error:
+        load(args(config=file, channel=twice, http="nowhere"))
+    assert error.value.faults[0] == "--channel cam: comes twice: leave one away"
+    assert error.value.faults[1].startswith("--http: ")
+    assert load(args(config=file, channel=twice[:2])).channels["cam"].source == "testcard:"
+
+
 def test_no_channel_is_a_fault() -> None:
     with pytest.raises(ConfigError, match="write --channel NAME=URL"):
         load(args())
@@ -174,7 +185,7 @@ def test_a_source_is_an_rtsp_url_or_the_test_card(file: Path, source: str) -> No
     ],
 )
 def test_faults_of_a_channel(file: Path, line: str, fault: str) -> None:
-    assert faults(file, "source: rtsp://camera/", line) == [fault]
+    assert faults(file, "source: rtsps://camera/", line) == [fault]
 
 
 def test_a_fingerprint_may_have_colons(file: Path) -> None:
@@ -186,6 +197,20 @@ def test_a_fingerprint_may_have_colons(file: Path) -> None:
 def test_a_certificate_is_for_tls_only(file: Path) -> None:
     (fault,) = faults(file, "source: rtsp://camera/", f"fingerprint: {'ab' * 32}")
     assert fault == ".fingerprint (line 4): is for rtsps:// sources only: leave it away"
+
+
+@pytest.mark.parametrize(
+    ("line", "begin"),
+    [("ca: /no/such.pem", ".ca (line 4): '/no/such.pem' cannot"), ("fingerprint: ab", ".fing")],
+)
+def test_what_is_out_of_place_is_said_to_be_even_if_it_is_wrong_too(
+    file: Path, line: str, begin: str
+) -> None:
+    end = "; besides, it is for rtsps:// sources only: leave it away"
+    (fault,) = faults(file, "source: rtsp://camera/", line)
+    assert (fault.startswith(begin), fault.endswith(end)) == (True, True)
+    for source in ("source: rtsps://camera/", "source: nonsense"):
+        assert not any(end in fault for fault in faults(file, source, line))
 
 
 def test_a_file_without_certificates_is_refused(file: Path, tmp_path: Path) -> None:
