@@ -233,8 +233,8 @@ class ServerConfig(Settings):
     channels: Annotated[
         dict[ChannelName, ChannelConfig], Field(max_length=MAX_CHANNELS), Key("now")
     ] = Field(default_factory=dict, validate_default=True)
-    """The channels by name (A-Z a-z 0-9 . _ -, at most 64 characters), at least one. Whoever
-    watches opens rtsp://localhost:8554/NAME at their client proxy."""
+    """The channels by name (A-Z a-z 0-9 . _ -, no dot first, at most 64 characters), at least one.
+    Whoever watches opens rtsp://localhost:8554/NAME at their client proxy."""
 
     _args: argparse.Namespace | None = PrivateAttr(default=None)
 

@@ -54,7 +54,8 @@ def _channel(authority: str, path: list[str]) -> str:
         raise ValueError(f"names no channel: write rtsp://{authority or 'SERVER'}/CHANNEL")
     if not CHANNEL_NAME.fullmatch(path[0]):
         raise ValueError(
-            f"names no channel: {path[0]!r} is not 1 to 64 of the letters, digits, '.', '_', '-'"
+            f"names no channel: {path[0]!r} is not 1 to 64 of the letters, digits, '.', '_', '-',"
+            " no dot first"
         )
     return path[0]
 

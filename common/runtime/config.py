@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import PydanticCustomError
 
 from common.errors import ConfigError
+from common.refusals import CHANNEL_NAME
 from common.runtime import filledin, strictyaml
 from common.runtime.faults import Impossible, field_at, sentence
 from common.runtime.log import one_line
@@ -59,7 +60,7 @@ class Settings(BaseModel):
 
 M = TypeVar("M", bound=Settings)
 
-ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+ChannelName = Annotated[str, Field(pattern=f"^{CHANNEL_NAME.pattern}$")]
 """Name of a channel: a part of a URL and a metric label."""
 
 

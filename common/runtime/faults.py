@@ -30,7 +30,7 @@ _WRITE = {
     "tuple_type": "is not a list: write [one, two]",
     "dict_type": _MAPPING,
     "model_type": _MAPPING,
-    "string_pattern_mismatch": "is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
+    "string_pattern_mismatch": "is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -, no dot first",
 }
 _BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
 _SHORT = ("string_too_short", "too_short")

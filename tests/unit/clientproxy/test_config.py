@@ -85,7 +85,7 @@ def test_faults_of_flags_name_the_flag() -> None:
         "SERVER: 'host:x' has no port between 0 and 65535: write HOST:PORT",
         "--rtsp: '8554' has no port: write HOST:PORT, or :PORT for all addresses",
         "--max-children: -1 is not a whole number from 0 to 256: write one without quotes, or auto",
-        "--join: 'a/b' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
+        "--join: 'a/b' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -, no dot first",
     ]
 
 

@@ -21,7 +21,7 @@ def test_another_sentence_names_no_channels() -> None:
 
 @pytest.mark.parametrize(
     ("names", "found"),
-    [("\x1b[2Jx, cam", ("cam",)), ("b\nverdict: fine", None), ("../../x, " + "a" * 65, None)],
+    [("\x1b[2Jx, cam", ("cam",)), ("b\nverdict: fine", None), ("../../x, .., " + "a" * 65, None)],
 )
 def test_what_no_channel_can_be_called_is_none(names: str, found: tuple[str, ...] | None) -> None:
     assert channels_named(f"there is no channel '?'; there are: {names}") == found

@@ -104,7 +104,7 @@ def test_no_channel_is_a_fault() -> None:
         load(args())
 
 
-@pytest.mark.parametrize("name", ["a b", "", "a/b", "ä", "x" * 65, "a\n"])
+@pytest.mark.parametrize("name", ["a b", "", "a/b", "ä", "x" * 65, "a\n", ".", "..", ".a"])
 def test_a_channel_name_is_bounded(name: str) -> None:
     with pytest.raises(ConfigError, match=r"--channel .*is not a name"):
         load(args(channel=[(name, "testcard:")]))

@@ -105,11 +105,13 @@ def test_all_faults_come_at_once_each_with_key_and_line(file: Path) -> None:
         ("names: a", "names (line 2): 'a' is not a list: write [one, two]"),
         (
             "names: [a, b/c]",
-            "names.1 (line 2): 'b/c' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
+            "names.1 (line 2): 'b/c' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -,"
+            " no dot first",
         ),
         (
             "parts: {a b: {}}",
-            "parts.a b (line 2): 'a b' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
+            "parts.a b (line 2): 'a b' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -,"
+            " no dot first",
         ),
         (
             "parts: {p: 1}",
@@ -193,7 +195,7 @@ def test_a_fault_of_a_flag_names_the_flag(file: Path) -> None:
         draft.model(Model)
     assert refused.value.faults == [
         "--count: 700 is out of bounds: write a number of at most 100",
-        "--part q q: 'q q' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -",
+        "--part q q: 'q q' is not a name: write 1 to 64 of A-Z a-z 0-9 . _ -, no dot first",
     ]
 
 
