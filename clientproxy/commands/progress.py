@@ -8,7 +8,7 @@ Rules
 
 from dataclasses import dataclass
 
-from common.runtime.words import short, time
+from common.words import short, time
 
 QUIET = 2.0
 """Seconds without a line after which it is said what is being waited for."""

@@ -26,8 +26,8 @@ class _View:
     def lines(self, width: int, height: int | None) -> list[Line]:
         return [] if self._now is None else lines(self._now, width, height)
 
-    def json(self, api: Api) -> bytes:
-        return api.get(_STATUS)
+    def document(self, api: Api) -> dict[str, object]:
+        return api.ask(_STATUS, dict[str, object])
 
 
 def status(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from common.runtime import words
+from common import words
 from common.runtime.addresses import url_host
 from common.runtime.table import Column, Line, Tone, facts, fitted, shortened, table, wrapped
 

@@ -13,12 +13,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from common.ids import Address
 from common.runtime import output
 from common.runtime.ask import Api, AskError, where
 from common.runtime.daemon import ENDED, FAILED
 from common.runtime.screen import Screen
-from common.runtime.table import Line, wrapped
+from common.runtime.table import Line, fitted, wrapped
+from common.words import escaped_json
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -36,8 +39,8 @@ class View(Protocol):
     def lines(self, width: int, height: int | None) -> list[Line]:
         """Return what to show, fitted."""
 
-    def json(self, api: Api) -> bytes:
-        """Return the whole document. Raises AskError."""
+    def document(self, api: Api) -> dict[str, object]:
+        """Return all that the daemon says, for `--json`. Raises AskError."""
 
 
 def show_status(program: str, view: View, args: argparse.Namespace, default: Address) -> int:
@@ -49,7 +52,8 @@ def show_status(program: str, view: View, args: argparse.Namespace, default: Add
     try:
         api.check()
         if args.json:
-            output.write(view.json(api).decode("utf-8", "replace") + "\n")
+            document = msgspec.json.encode(view.document(api)).decode()
+            output.write(escaped_json(document) + "\n")
             return ENDED
         _show(view, api, Screen(), once=args.once)
     except AskError as error:
@@ -81,7 +85,8 @@ def _show(
             try:
                 view.look(api, clock())
             except AskError as error:
+                width, height = screen.size
                 again = Line("Asking again; Ctrl-C ends this.")
-                screen.show([*wrapped(str(error), screen.size[0], "bad"), again])
+                screen.show(fitted([*wrapped(str(error), width, "bad"), again], width, height))
             else:
                 screen.show(view.lines(*screen.size))

@@ -5,11 +5,12 @@ const whole = new Intl.NumberFormat("en");
 /** 12345 → "12,345". */
 export const count = (number) => whole.format(number);
 
-/** Seconds → "14 ms", "1.2 s". */
+/** Seconds → "0.4 ms", "14 ms", "1.2 s", as `common/words.py` has it. */
 export function time(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   const ms = Math.max(0, seconds) * 1000;
-  return ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  if (ms >= 999.5) return `${(ms / 1000).toFixed(1)} s`;
+  return `${ms.toFixed(0.05 <= ms && ms < 9.95 ? 1 : 0)} ms`;
 }
 
 /** Bytes per second → "2.1 Mbit/s". */

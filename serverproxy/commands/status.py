@@ -4,8 +4,6 @@ import argparse
 from contextlib import suppress
 from urllib.parse import quote
 
-import msgspec
-
 from common.ids import Address
 from common.runtime.ask import Api, MissingError
 from common.runtime.status import show_status
@@ -40,15 +38,15 @@ class _View:
     def lines(self, width: int, height: int | None) -> list[Line]:
         return [] if self._now is None else lines(self._now, self._before, width, height)
 
-    def json(self, api: Api) -> bytes:
+    def document(self, api: Api) -> dict[str, object]:
         document = api.ask(_STATUS, dict[str, object])
         names = [one.name for one in api.ask(_STATUS, Status).channels]
-        channels: list[msgspec.Raw] = []
+        channels: list[object] = []
         for name in names:
             with suppress(MissingError):  # closed since
-                channels.append(msgspec.Raw(api.get(_path(name))))
+                channels.append(api.ask(_path(name), dict[str, object]))
         document["channels"] = channels
-        return msgspec.json.encode(document)
+        return document
 
 
 def status(args: argparse.Namespace) -> int:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from common.runtime import words
+from common import words
 from common.runtime.addresses import url_host
 from common.runtime.table import Column, Line, facts, fitted, shortened, table, wrapped
 
 LEAST_NODES = 3
-"""Lines that each channel's nodes get at least, with their titles, where there is room at all."""
+"""Lines that the nodes of a channel get at least, below title and headings, if it has so many."""
 MORE = "... and {} more; --json has them all"
+MORE_CHANNELS = "... and the nodes of {}; --json has them all"
 
 _CHANNELS = (
     Column("CHANNEL", need=10, least=8),
@@ -103,11 +104,27 @@ def lines(now: Look, before: Look | None, width: int, height: int | None) -> lis
     head = ["serverproxy", f"overlay {status.overlay}", page]
     found = facts(head, width)
     found += [Line(""), *_channels(now, before, width, height)]
-    shown = [channel for channel in now.channels.values() if channel.nodes]
+    with_nodes = [channel for channel in now.channels.values() if channel.nodes]
+    shown = _that_fit(with_nodes, None if height is None else height - len(found))
+    having = sum(one.nodes > 0 for one in status.channels) if with_nodes else 0
+    left_out = max(0, having - len(shown))
     for left, channel in zip(range(len(shown), 0, -1), shown, strict=True):
-        room = None if height is None else max(LEAST_NODES, (height - len(found)) // left)
+        room = None if height is None else (height - len(found) - bool(left_out)) // left
         found += [Line(""), *_nodes(channel, width, None if room is None else room - 1)]
+    if left_out:
+        found.append(Line(MORE_CHANNELS.format(words.plural(left_out, "more channel")), "head"))
     return fitted(found, width, height)
+
+
+def _that_fit(channels: Sequence[Channel], height: int | None) -> Sequence[Channel]:
+    """Return the first channels whose nodes find room, a line for those left out included."""
+    if height is None:
+        return channels
+    least = [3 + min(len(channel.nodes), LEAST_NODES) for channel in channels]
+    for count in range(len(channels), 0, -1):
+        if sum(least[:count]) + (count < len(channels)) <= height:
+            return channels[:count]
+    return []
 
 
 def _channels(now: Look, before: Look | None, width: int, height: int | None) -> list[Line]:

@@ -10,9 +10,10 @@ Rules
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clientproxy.core.diagnosis import reach, stream
-from clientproxy.core.diagnosis.finding import Finding, Level, rate
+from clientproxy.core.diagnosis import ports, reach, stream
+from clientproxy.core.diagnosis.finding import Finding, Level
 from clientproxy.core.diagnosis.measured import Measured
+from common.words import rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ def diagnose(measured: Measured) -> Diagnosis:
     """Judge what was measured."""
     findings = [
         *reach.server(measured.server),
-        *reach.ports(measured),
+        *ports.ports(measured),
         *reach.channel(measured),
         *stream.of_sample(measured),
         *reach.reachable(measured),

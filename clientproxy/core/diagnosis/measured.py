@@ -11,7 +11,8 @@ Answer: TypeAlias = Literal[
     "server proxy", "client proxy", "another version", "something else", "nothing"
 ]
 Key: TypeAlias = Literal["listen", "rtsp", "http"]
-State: TypeAlias = Literal["free", "client proxy", "taken", "impossible"]
+State: TypeAlias = Literal["free", "client proxy", "another client proxy", "taken", "impossible"]
+"""another: none whose `http` answers where it is asked; `clientproxy doctor` is one for a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,9 @@
 import ipaddress
 from collections.abc import Iterator
 
-from clientproxy.core.diagnosis.finding import Finding, seconds
+from clientproxy.core.diagnosis.finding import Finding
 from clientproxy.core.diagnosis.measured import Attempt, Measured, Port, Sample, Server
+from common.words import time
 
 
 def server(found: Server) -> Iterator[Finding]:
@@ -19,7 +20,7 @@ def server(found: Server) -> Iterator[Finding]:
     yield Finding(
         level="ok",
         topic="server",
-        what=f"A server proxy answers at {found.address} (connected in {seconds(took)}).",
+        what=f"A server proxy answers at {found.address} (connected in {time(took)}).",
     )
     yield from _of_families(found)
 
@@ -160,7 +161,7 @@ def reachable(measured: Measured) -> Iterator[Finding]:
     if sample is None or not sample.offered:
         return
     listen = next((one for one in measured.ports if one.key == "listen"), None)
-    if listen is None or listen.state == "free":
+    if listen is None or (listen.state == "free" and listen.port in (0, sample.tested_port)):
         if sample.reached:
             yield _reached(measured.server, sample)
         else:
@@ -251,39 +252,4 @@ def same_machine(found: Server) -> bool:
     return (
         bool(found.local_host)
         and _connected(found).partition("%")[0] == found.local_host.partition("%")[0]
-    )
-
-
-def ports(measured: Measured) -> Iterator[Finding]:
-    """Judge whether `clientproxy run` could open its ports here."""
-    ours = [one for one in measured.ports if one.state == "client proxy"]
-    if ours:
-        names = ", ".join(f"{one.key} {one.address}" for one in ours)
-        yield Finding(
-            level="ok",
-            topic="ports",
-            what=f"A client proxy runs here already and has these ports: {names}.",
-            meaning="This test took others, and did not disturb it.",
-        )
-    for one in measured.ports:
-        if one.state in {"taken", "impossible"}:
-            yield _clash(one)
-    if measured.ports and all(one.state == "free" for one in measured.ports):
-        names = ", ".join(f"{one.key} {one.address}" for one in measured.ports)
-        yield Finding(level="ok", topic="ports", what=f"The ports are free here: {names}.")
-
-
-def _clash(one: Port) -> Finding:
-    if one.state == "taken":
-        what = f"Another program has the port of `{one.key}`: {one.address}."
-        advice = f"End it, or choose another port: `clientproxy run … --{one.key} HOST:PORT`."
-    else:
-        what = f"The port of `{one.key}`, {one.address}, cannot be opened: {one.why}."
-        advice = f"Choose another one: `clientproxy run … --{one.key} HOST:PORT`."
-    return Finding(
-        level="problem",
-        topic="ports",
-        what=what,
-        meaning="`clientproxy run` with this configuration would not start.",
-        advice=advice,
     )

@@ -1,6 +1,5 @@
 """The diagnosis as text for people and as JSON for machines."""
 
-import re
 import textwrap
 from collections.abc import Iterator
 
@@ -9,11 +8,10 @@ import msgspec
 from clientproxy.core.diagnosis.diagnose import Diagnosis
 from clientproxy.core.diagnosis.finding import Finding
 from clientproxy.core.diagnosis.measured import Measured
+from common.words import escaped_json
 
 WIDTH = 100
 _LEVEL, _TOPIC = 14, 12
-_UNESCAPED = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What JSON may hold as it is, and a terminal obeys."""
 
 
 def text(diagnosis: Diagnosis) -> str:
@@ -58,4 +56,4 @@ def json(diagnosis: Diagnosis, measured: Measured) -> str:
         "measured": measured,
     }
     document = msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
-    return _UNESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", document) + "\n"
+    return escaped_json(document) + "\n"

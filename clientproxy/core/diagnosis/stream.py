@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import fmean, median
 
-from clientproxy.core.diagnosis.finding import Finding, counted, rate, seconds
+from clientproxy.core.diagnosis.finding import Finding
 from clientproxy.core.diagnosis.measured import Clock, Measured, Parent, Sample
 from clientproxy.core.verdict import LATE
 from common.ids import ROOT
+from common.words import codec, count, plural, rate, time
 
 CLOCK_OFF = 1.0
 """Seconds from which on the logs of two machines cannot be laid side by side any more."""
@@ -32,18 +33,18 @@ def clock(found: Clock | None) -> Iterator[Finding]:
     if found is None:
         return
     off, way = abs(found.offset), "behind" if found.offset > 0 else "ahead of"
-    known = f"± {seconds(found.uncertainty)}"
+    known = f"± {time(found.uncertainty)}"
     if off < CLOCK_OFF:
         yield Finding(
             level="ok",
             topic="clock",
-            what=f"This machine's clock is {seconds(off)} {way} the server proxy's ({known}).",
+            what=f"This machine's clock is {time(off)} {way} the server proxy's ({known}).",
         )
         return
     yield Finding(
         level="warning",
         topic="clock",
-        what=f"This machine's clock is {seconds(off)} {way} the server proxy's ({known}).",
+        what=f"This machine's clock is {time(off)} {way} the server proxy's ({known}).",
         meaning="The stream does not mind: nodes reckon by the server proxy's clock. The times in"
         " the two logs do not fit together, and certificates may seem to have expired.",
         advice="Switch time synchronization on, on the machine that is wrong: `timedatectl"
@@ -57,8 +58,8 @@ def round_trip(times: Sequence[float]) -> Iterator[Finding]:
         return
     usual, jitter = median(times), _jitter(times)
     what = (
-        f"Round trip to the server proxy: {seconds(usual)}, jitter {seconds(jitter)}, at most"
-        f" {seconds(max(times))} ({counted(len(times), 'probe')} while the stream came in)."
+        f"Round trip to the server proxy: {time(usual)}, jitter {time(jitter)}, at most"
+        f" {time(max(times))} ({plural(len(times), 'probe')} while the stream came in)."
     )
     if jitter >= UNSTEADY:
         yield Finding(
@@ -139,12 +140,12 @@ def stream(sample: Sample) -> Iterator[Finding]:
 
 
 def _came(sample: Sample) -> Finding:
-    tracks = " and ".join(f"{track.codec} ({track.kind})" for track in sample.tracks)
+    tracks = " and ".join(f"{codec(track.codec)} ({track.kind})" for track in sample.tracks)
     what = (
-        f"{tracks}, {_its_rate(sample)}first packet after {seconds(sample.first_packet or 0.0)},"
-        f" {seconds(sample.delay)} behind the server proxy. In {seconds(sample.seconds)}"
-        f" {counted(sample.packets, 'packet')}, {sample.lost} lost, {sample.late} late or twice; at"
-        f" most {sample.deepest} waited for one before them."
+        f"{tracks}, {_its_rate(sample)}first packet after {time(sample.first_packet or 0.0)},"
+        f" {time(sample.delay)} behind the server proxy. In {time(sample.seconds)}"
+        f" {plural(sample.packets, 'packet')}, {count(sample.lost)} lost, {count(sample.late)} late"
+        f" or twice; at most {count(sample.deepest)} waited for one before them."
     )
     if not sample.lost:
         return Finding(level="ok", topic="stream", what=what)
@@ -153,7 +154,7 @@ def _came(sample: Sample) -> Finding:
     return Finding(
         level="problem" if spoilt else "warning",
         topic="stream",
-        what=f"{sample.lost} of {whole} packets were lost. {what}",
+        what=f"{count(sample.lost)} of {count(whole)} packets were lost. {what}",
         meaning="Lost packets show as blocks or gaps in picture and sound.",
         advice="If the download is fast enough, raise `reorder_timeout`; else see `download`.",
     )
@@ -190,14 +191,14 @@ def download(sample: Sample) -> Iterator[Finding]:
             level="ok",
             topic="download",
             what=f"Fast enough: the stream needs {rate(needed)}, {rate(came)} came: it is still"
-            f" catching up, {seconds(sample.delay)} behind.",
+            f" catching up, {time(sample.delay)} behind.",
         )
     else:
         yield Finding(
             level="problem",
             topic="download",
             what=f"Too slow: the stream needs {rate(needed)}, but {rate(came)} came. After"
-            f" {seconds(sample.seconds)} it is {seconds(sample.delay)} behind, and falls back.",
+            f" {time(sample.seconds)} it is {time(sample.delay)} behind, and falls back.",
             meaning="The picture stops again and again. Either this machine's line is too slow, or"
             " that of the parents (see `parents`).",
             advice="Stop what else uses the line; try a cable instead of Wi-Fi; ask for a lower bit"
@@ -239,10 +240,10 @@ def _parent(one: Parent, why_not: str) -> Finding:
             " nodes listen on 7855. Where all were full: wait until somebody leaves.",
         )
     name = "the server proxy itself" if one.node == ROOT else f"node {one.node}"
-    away = f" ({counted(one.hops, 'hop')} from the server proxy)" if one.hops > 1 else ""
+    away = f" ({plural(one.hops, 'hop')} from the server proxy)" if one.hops > 1 else ""
     what = (
-        f"{stripe} comes from {name}{away}: {counted(one.received, 'packet')}, round trip"
-        f" {seconds(one.rtt)}, {seconds(one.behind)} behind it."
+        f"{stripe} comes from {name}{away}: {plural(one.received, 'packet')}, round trip"
+        f" {time(one.rtt)}, {time(one.behind)} behind it."
     )
     if not one.received:
         return Finding(

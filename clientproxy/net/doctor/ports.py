@@ -3,19 +3,22 @@
 import asyncio
 import errno
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 import msgspec
 
 from clientproxy.config import ClientConfig
 from clientproxy.core.diagnosis.measured import Key, Port, Running, State
-from clientproxy.net.doctor.reach import look_up, told
+from clientproxy.net.doctor.reach import ask, look_up, told
 from common.ids import Address
-from common.runtime.addresses import ALL_ADDRESSES
+from common.runtime.addresses import from_here
 from common.runtime.ask import Api, AskError
 from common.runtime.waiting import in_thread
 
 ASK_WITHIN = 1.0
+AGAIN_AFTER = 0.2
+"""Seconds after which a port that is taken is tried again: another doctor tries it only."""
 KEYS: tuple[Key, ...] = ("listen", "rtsp", "http")
 
 
@@ -48,12 +51,23 @@ async def look(
     config: ClientConfig, hosts: Mapping[Key, Hosts]
 ) -> tuple[list[Port], Running | None]:
     """Try to open each port; ask the client proxy that runs here, if there is one."""
-    ports = zip(KEYS, _addresses(config), strict=True)
-    states = {key: await _state(hosts[key], address.port) for key, address in ports}
-    running = None
-    if any(state == "taken" for state, _ in states.values()):
-        running = await _running(config.http)
-    return [_port(key, getattr(config, key), *states[key], running) for key in KEYS], running
+    addresses = dict(zip(KEYS, _addresses(config), strict=True))
+
+    async def state(key: Key) -> tuple[State, str]:
+        return await _state(hosts[key], addresses[key].port)
+
+    states = {key: await state(key) for key in KEYS}
+    running, another = None, False
+    if taken := [key for key in KEYS if states[key][0] == "taken"]:
+        await asyncio.sleep(AGAIN_AFTER)
+        states |= {key: await state(key) for key in taken}
+        running, another = await asyncio.gather(
+            _running(config.http), _is_overlay(hosts["listen"], config.listen.port)
+        )
+    ports = [_port(key, addresses[key], *states[key], running) for key in KEYS]
+    if another and ports[0].state == "taken":
+        ports[0] = replace(ports[0], state="another client proxy")
+    return ports, running
 
 
 def _port(key: Key, address: Address, state: State, why: str, running: Running | None) -> Port:
@@ -62,6 +76,16 @@ def _port(key: Key, address: Address, state: State, why: str, running: Running |
         if own.rpartition(":")[2] == str(address.port):
             state = "client proxy"
     return Port(key=key, address=str(address), port=address.port, state=state, why=why)
+
+
+async def _is_overlay(hosts: Hosts, port: int) -> bool:
+    """Whether a client proxy listens there: one of another configuration, or another doctor."""
+    try:
+        async with asyncio.timeout(ASK_WITHIN):
+            answered = await ask(from_here(Address(hosts[0], port)))
+    except TimeoutError:
+        return False
+    return answered.answer == "client proxy"
 
 
 def _addresses(config: ClientConfig) -> tuple[Address, ...]:
@@ -94,8 +118,7 @@ async def _state(hosts: Hosts, port: int) -> tuple[State, str]:
 
 async def _running(http: Address) -> Running | None:
     """Ask the client proxy at the port for HTTP for its ports; None: there is none."""
-    host = "127.0.0.1" if http.host in ALL_ADDRESSES else http.host
-    api = Api("clientproxy", Address(host, http.port))
+    api = Api("clientproxy", from_here(http))
     try:
         status = await in_thread(lambda: api.ask("/api/v1/status", _Status), ASK_WITHIN)
     except (AskError, TimeoutError):

@@ -48,7 +48,7 @@ async def reach(address: Address) -> Server:
     works = next((one.host for one in attempts if one.outcome == "connected"), None)
     if works is None:
         return _with(found, attempts=attempts)
-    return _with(found, attempts=attempts, answered=await _ask(Address(works, address.port)))
+    return _with(found, attempts=attempts, answered=await ask(Address(works, address.port)))
 
 
 def _with(
@@ -124,7 +124,7 @@ def told(error: OSError) -> str:
     return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
-async def _ask(address: Address) -> Answered:
+async def ask(address: Address) -> Answered:
     """Ask for a channel that cannot exist: only a server proxy has an answer to that."""
     loop = asyncio.get_running_loop()
     listening = _Listening()
@@ -137,10 +137,12 @@ async def _ask(address: Address) -> Answered:
     nonce = secrets.token_hex(16)
     join = Join(version=VERSION, channel=NO_CHANNEL, port=1, nonce=nonce, sent_us=0)
     transport.write(encode_message(join))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(ANSWER_WITHIN):
-            await listening.heard.wait()
-    transport.abort()
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await listening.heard.wait()
+    finally:
+        transport.abort()
     return listening.understood()._replace(local_host=host)
 
 

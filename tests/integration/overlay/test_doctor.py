@@ -12,7 +12,7 @@ import pytest
 
 from clientproxy.config import ClientConfig
 from clientproxy.core.diagnosis.diagnose import diagnose
-from clientproxy.core.diagnosis.measured import Measured
+from clientproxy.core.diagnosis.measured import Measured, State
 from clientproxy.net.doctor import examination, ports, progress, reach, visit
 from clientproxy.net.doctor.examination import examine
 from clientproxy.net.doctor.progress import Progress
@@ -24,6 +24,7 @@ from serverproxy.net import control
 from tests.integration.overlay.conftest import Join
 from tests.integration.overlay.test_late_dialback import slow
 from tests.support.overlay import until
+from tests.support.ports import free_port
 from tests.support.synthetic import Viewer, synthetic
 
 
@@ -161,7 +162,8 @@ def test_all_waits_together_are_the_twenty_seconds_that_are_promised() -> None:
     leaving = 2.0
     assert examination.ALL_WITHIN + leaving <= 20.0
     before = reach.LOOK_UP_WITHIN + reach.CONNECT_WITHIN + 2 * reach.ANSWER_WITHIN
-    assert before + ports.ASK_WITHIN + visit.PLACE_WITHIN <= examination.ALL_WITHIN
+    tried = ports.AGAIN_AFTER + ports.ASK_WITHIN
+    assert before + tried + visit.PLACE_WITHIN <= examination.ALL_WITHIN
 
 
 async def test_a_port_whose_name_nobody_looks_up_is_waited_for_only_so_long(
@@ -214,6 +216,38 @@ async def test_a_port_that_is_taken_is_told_and_another_one_used() -> None:
     assert measured.sample is not None
     assert measured.sample.tested_port != port.port
     assert f"`listen`: {taken}" in diagnose(measured).verdict
+
+
+async def test_a_port_that_another_doctor_has_is_no_problem() -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    async with synthetic() as server:
+        server.up()
+        play = server.play()
+        longer = examined(server.address, seconds=15.0, listen=listen)
+        first = server.tasks.spawn(longer, name="first")
+        await until(lambda: server.channel.nodes == 1, 20, "the first doctor is there")
+        measured = await examined(server.address, listen=listen)
+        first.cancel()
+        play.cancel()
+    levels = {one.key: one.state for one in measured.ports}
+    assert levels == {"listen": "another client proxy", "rtsp": "free", "http": "free"}
+    assert diagnose(measured).exit_code == 0
+
+
+async def test_a_port_that_another_doctor_only_tries_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[int] = []
+    known = ports._state  # noqa: SLF001
+
+    async def state(hosts: ports.Hosts, port: int) -> tuple[State, str]:
+        tries.append(port)
+        return ("taken", "") if len(tries) == 1 else await known(hosts, port)
+
+    monkeypatch.setattr(ports, "_state", state)
+    async with answering(b"") as nobody:
+        measured = await examined(nobody)
+    assert {one.state for one in measured.ports} == {"free"}
 
 
 async def test_a_port_that_cannot_be_opened_says_why() -> None:

@@ -26,7 +26,7 @@ def test_each_step_is_said_once_up_to_the_first_picture(progress: Progress) -> N
         "joined as n7",
         "stripe 0 from the server proxy, 192.0.2.1:7854 (12 ms)",
     ]
-    assert progress.see(WHOLE, 10.3) == ["stripe 1 from n4, 192.0.2.4:7855 (3 ms)"]
+    assert progress.see(WHOLE, 10.3) == ["stripe 1 from n4, 192.0.2.4:7855 (3.0 ms)"]
     assert not progress.done
     assert progress.see(PLAYS, 10.4) == ["first picture after 400 ms"]
     assert progress.done
@@ -36,7 +36,7 @@ def test_another_round_trip_is_no_news_but_another_parent_is(progress: Progress)
     progress.see(WHOLE, 10.0)
     slower = (replace(ROOT, rtt=0.5), Parent("n5-k3xz", "192.0.2.5:7855", 0.001))
     assert progress.see(replace(WHOLE, parents=slower), 10.1) == [
-        "stripe 1 from n5, 192.0.2.5:7855 (1 ms)"
+        "stripe 1 from n5, 192.0.2.5:7855 (1.0 ms)"
     ]
 
 

@@ -41,7 +41,7 @@ def test_parents_standby_children_players_and_the_verdict() -> None:
         "cam: All is well: every stripe comes in time.",
         "STRIPE  PARENT                 ROUND TRIP  LATE BY  STANDBY  CHILDREN",
         "     0  server 192.0.2.1:7854       12 ms     0 ms  n2       n8 n9",
-        "     1  n4 192.0.2.4:7855            1 ms   400 ms  -        -",
+        "     1  n4 192.0.2.4:7855          1.0 ms   400 ms  -        -",
         "I am n7 at 192.0.2.7:7855 · delay 42 ms · 0 packets lost · 2 too late"
         " · 3 being put in order · 2 of 3 slots used",
         "  1 player",

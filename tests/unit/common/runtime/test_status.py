@@ -14,6 +14,7 @@ from common.runtime.status import show_status
 from common.runtime.table import Line
 
 NOWHERE = Address("127.0.0.1", 1)
+EVIL = "\x9b31m\x1b[2J\u202e"
 
 
 class Counting:
@@ -33,8 +34,8 @@ class Counting:
     def lines(self, width: int, height: int | None) -> list[Line]:
         return [Line(f"look {len(self.at)} in {width} x {height}")]
 
-    def json(self, api: Api) -> bytes:
-        return json.dumps({"looks": len(self.at)}).encode()
+    def document(self, api: Api) -> dict[str, object]:
+        return {"channel": EVIL}
 
 
 class Terminal(io.StringIO):
@@ -92,6 +93,26 @@ def test_on_a_terminal_it_goes_on_each_second_and_waits_for_a_daemon_that_is_awa
         "look 3 in 80 x 24",
     ]
     assert out.getvalue().endswith("\x1b[?1049l")
+
+
+def test_a_daemon_that_is_away_is_told_within_the_height(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that is higher than the terminal would scroll, and never be drawn over."""
+    monkeypatch.setenv("LINES", "1")
+    out = Terminal()
+    with pytest.raises(SystemExit):
+        shown(Counting(away=(2,)), out, once=False, naps=1)
+    assert [one.count("\n") for one in out.getvalue().split("\x1b[H")] == [0, 0, 0]
+
+
+def test_json_from_a_daemon_cannot_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Api, "check", lambda _: None)
+    args = argparse.Namespace(http="127.0.0.1:1", config=None, once=False, json=True)
+    assert show_status("serverproxy", Counting(), args, NOWHERE) == 0
+    out = capsys.readouterr().out
+    assert out.removesuffix("\n").isprintable()
+    assert json.loads(out) == {"channel": EVIL}
 
 
 def test_what_the_other_side_says_stays_in_one_line_of_standard_error(

@@ -1,7 +1,5 @@
 """`serverproxy status --json`: one document of several answers."""
 
-import json
-
 import msgspec
 import pytest
 
@@ -25,7 +23,7 @@ def test_a_channel_that_closes_between_two_questions_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("serverproxy.commands.status.Status", _Names)
-    document = json.loads(_View().json(Closing("serverproxy", Address("127.0.0.1", 1))))
+    document = _View().document(Closing("serverproxy", Address("127.0.0.1", 1)))
     assert document["channels"] == [{"name": "cam"}]
 
 

@@ -120,6 +120,20 @@ def test_more_nodes_than_lines_are_counted() -> None:
     assert len(texts(crowd_of(40))) == 4 + 1 + 2 + 40
 
 
+def test_of_many_channels_the_first_have_their_nodes_and_the_others_are_counted() -> None:
+    """Titles without a node below them would say nothing."""
+    names = [f"c{n}" for n in range(20)]
+    now = look(*(msgspec.structs.replace(CAM, name=name) for name in names))
+    channels = {
+        name: msgspec.structs.replace(crowd_of(5).channels["cam"], name=name) for name in names[:8]
+    }
+    found = texts(replace(now, channels=channels), height=30)
+    assert len(found) <= 30
+    assert [one for one in found if "who feeds each" in one] == ["c0: 5 nodes, and who feeds each"]
+    assert [one.split()[0] for one in found[-6:-1]] == ["n1", "n2", "n3", "n4", "n5"]
+    assert found[-1] == "... and the nodes of 19 more channels; --json has them all"
+
+
 @pytest.mark.parametrize("height", [3, 5, 8, 12, 24, 60])
 def test_it_fits_any_terminal(height: int) -> None:
     names = [f"channel-with-a-long-name-{n}" for n in range(20)]

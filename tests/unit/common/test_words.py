@@ -1,13 +1,25 @@
 """Numbers and names as people read them."""
 
+import json
+
 import pytest
 
-from common.runtime import words
+from common import words
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-1, "0 ms"), (0.0124, "12 ms"), (0.9994, "999 ms"), (0.9996, "1.0 s"), (12.34, "12.3 s")],
+    [
+        (-1, "0 ms"),
+        (0.00004, "0 ms"),
+        (0.0004, "0.4 ms"),
+        (0.00994, "9.9 ms"),
+        (0.00996, "10 ms"),
+        (0.0124, "12 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (12.34, "12.3 s"),
+    ],
 )
 def test_a_short_time(seconds: float, text: str) -> None:
     assert words.time(seconds) == text
@@ -41,3 +53,11 @@ def test_names_and_numbers() -> None:
     assert [words.plural(n, "copy", "copies") for n in (1, 2)] == ["1 copy", "2 copies"]
     assert [words.short(n) for n in ("root", "n12-k3xz", "camera")] == ["server", "n12", "camera"]
     assert words.codecs(["H264", "MPEG4-GENERIC"]) == "H264+AAC"
+
+
+def test_json_steers_no_terminal_and_means_the_same() -> None:
+    evil = ["cam\x9b31m\x7f\u2028\u202e", "\x1b[2J", "Küche"]
+    found = words.escaped_json(json.dumps(evil, ensure_ascii=False))
+    assert found.isprintable()
+    assert json.loads(found) == evil
+    assert "Küche" in found

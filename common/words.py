@@ -1,9 +1,12 @@
 """Numbers and names as people read them, as the status pages write them (`common/web/words.js`)."""
 
 import re
+from collections.abc import Sequence
 
 _TAGGED = re.compile(r"(n\d+)-[0-9a-z]{4}")
 _SPOKEN = {"MPEG4-GENERIC": "AAC", "MP4A-LATM": "AAC"}
+_OBEYED = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, and a terminal obeys."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -18,9 +21,11 @@ def plural(number: int, one: str, many: str = "") -> str:
 
 
 def time(seconds: float) -> str:
-    """0.0123 → "12 ms", 1.23 → "1.2 s"."""
+    """0.00041 → "0.4 ms", 0.0123 → "12 ms", 1.23 → "1.2 s"."""
     ms = max(0.0, seconds) * 1000
-    return f"{ms:.0f} ms" if ms < 999.5 else f"{ms / 1000:.1f} s"  # noqa: PLR2004 - rounds to 1 s
+    if ms >= 999.5:  # noqa: PLR2004 - rounds to 1 s
+        return f"{ms / 1000:.1f} s"
+    return f"{ms:.1f} ms" if 0.05 <= ms < 9.95 else f"{ms:.0f} ms"  # noqa: PLR2004 - to 0 and 10
 
 
 def length(seconds: float) -> str:
@@ -53,6 +58,16 @@ def short(node: str) -> str:
     return found[1] if found else node
 
 
-def codecs(names: list[str]) -> str:
-    """Return the encoding names of a stream's tracks in common words: "H264+AAC"."""
-    return "+".join(_SPOKEN.get(name, name) for name in names)
+def codec(name: str) -> str:
+    """Return what an encoding name of SDP is called: "MPEG4-GENERIC" → "AAC"."""
+    return _SPOKEN.get(name, name)
+
+
+def codecs(names: Sequence[str]) -> str:
+    """Return the encoding names of a stream's tracks in one word: "H264+AAC"."""
+    return "+".join(map(codec, names))
+
+
+def escaped_json(document: str) -> str:
+    """Return a JSON document that means the same and steers no terminal."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
