@@ -21,6 +21,7 @@ import aiohttp
 
 from common.runtime.daemon import BAD_CONFIG, ENDED, FAILED, end_quietly
 from common.runtime.log import redact
+from common.runtime.table import Line, wrapped
 from scripts.demo import view
 from scripts.demo.daemons import ANY_PORT, Daemon, DemoError
 from scripts.demo.terminal import Screen, in_front
@@ -145,13 +146,11 @@ class Demo:
             asyncio.gather(*(one.get(web, "/api/v1/status", view.Client) for one in clients)),
         )
         ports = [":" + client.rtsp.rpartition(":")[2] for client in clients]
-        lines = [
-            view.source_line(redact(self._source), channel),
-            *view.table(dict(zip(ports, answers, strict=True))),
-            *(["", *view.trees(channel)] if channel else []),
-        ]
-        self._source_line = lines[0]
-        self._screen.show(lines)
+        width = self._screen.size[0] - 1
+        self._source_line = view.source_line(redact(self._source), channel)
+        rows = view.rows(dict(zip(ports, answers, strict=True)), width)
+        trees = ["", *view.trees(channel)] if channel else []
+        self._screen.show([*wrapped(self._source_line, width), *map(Line, [*rows, *trees])])
 
     async def _end(self) -> None:
         # Client proxies first: they take leave of a server proxy that is still there.

@@ -4,10 +4,11 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
-from scripts.demo import view
+from common.runtime import output, screen
+from common.runtime.table import Line, fitted
 
 _REDRAW = "\x1b[{}F\x1b[J"
 
@@ -35,24 +36,31 @@ def in_front() -> Iterator[None]:
         yield
 
 
-class Screen:
-    """Standard output: a table that stays in its place on a terminal, plain lines elsewhere."""
+class Screen(screen.Screen):
+    """Standard output: a table that stays in its place on a terminal, below what was said.
 
-    def __init__(self) -> None:
-        self.is_terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    Raises BrokenPipeError where nobody reads any more: then nobody sees the demo.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
         self._drawn = 0
 
     def say(self, *lines: str) -> None:
         """Print lines at once."""
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-        sys.stdout.flush()
+        self._write("".join(f"{line}\n" for line in lines))
 
-    def show(self, lines: Sequence[str]) -> None:
-        """Show lines in the place of those that were shown before."""
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show lines in the place of those that were shown before, the last line left free."""
         if not self.is_terminal:
-            self.say(*lines, "")
+            super().show([*lines, Line("")])
             return
-        lines = view.fitted(lines, *shutil.get_terminal_size())
-        sys.stdout.write(_REDRAW.format(self._drawn) if self._drawn else "")
-        self.say(*lines)
+        columns, height = shutil.get_terminal_size()
+        lines = fitted(lines, columns - 1, height - 1)
+        self._write(_REDRAW.format(self._drawn) if self._drawn else "")
+        super().show(lines)
         self._drawn = len(lines)
+
+    def _write(self, text: str) -> None:
+        self._stream.write(output.encodable(text, self._stream))
+        self._stream.flush()

@@ -1,14 +1,24 @@
 """What the demo shows: the answers of the status APIs as lines of text. No I/O here."""
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
+from common.runtime import table
+from common.runtime.table import Column
+
 ROOT = "root"
 SERVER_PROXY = "server proxy"
-_COLUMNS = ("node", "RTSP", "stripe 0 from", "stripe 1 from", "delay", "delivered", "lost")
-_GAP = "  "
+_COLUMNS = (
+    Column("node", need=9),
+    Column("RTSP", need=8),
+    Column("stripe 0 from", need=7),
+    Column("stripe 1 from", need=6),
+    Column("delay", need=5),
+    Column("delivered", need=3),
+    Column("lost", need=4),
+    Column("players", need=2),
+)
 SOURCE_IS_UP = "source is up"
 
 
@@ -55,14 +65,9 @@ def source_line(url: str, channel: Channel | None) -> str:
     return f"source is down: {url}: {channel.source_error or 'connecting'}"
 
 
-def table(clients: Mapping[str, Client | None]) -> list[str]:
+def rows(clients: Mapping[str, Client | None], width: int) -> list[str]:
     """Return headings and a line per client proxy, named by the port that players come to."""
-    rows = [(*_COLUMNS, "players"), *(_row(port, client) for port, client in clients.items())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return table.table(_COLUMNS, [_row(port, one) for port, one in clients.items()], width)
 
 
 def _row(port: str, client: Client | None) -> tuple[str, ...]:
@@ -93,7 +98,7 @@ def trees(channel: Channel) -> list[str]:
     """Return the trees side by side, children indented below their parent."""
     columns = [_tree(tree) for tree in channel.trees]
     height = max(map(len, columns), default=0)
-    width = max((len(line) for column in columns for line in column), default=0) + len(_GAP)
+    width = max((len(line) for column in columns for line in column), default=0) + len(table.GAP)
     return [
         "".join(
             (column[at] if at < len(column) else "").ljust(width) for column in columns
@@ -113,14 +118,3 @@ def _tree(tree: Tree) -> list[str]:
         lines.append("  " * depth + node)
         waiting += [(child, depth + 1) for child in reversed(children.get(node, []))]
     return lines
-
-
-def fitted(lines: Sequence[str], columns: int, rows: int) -> list[str]:
-    """Return what fits in a terminal: long sentences wrapped, tables cut, the last line free."""
-    fitting: list[str] = []
-    for line in lines:
-        if line.startswith("source "):
-            fitting += textwrap.wrap(line, columns - 1)
-        else:
-            fitting.append(line[: columns - 1])
-    return fitting[: rows - 1]

@@ -1,7 +1,15 @@
 """The table and the trees of the demo."""
 
+import io
+
+import pytest
+
+from common.runtime.table import Line
 from scripts.demo import view
+from scripts.demo.terminal import Screen
 from scripts.demo.view import Channel, Client, Node, Tree
+
+WIDTH = 100
 
 
 def client(node: str, *parents: str | None) -> Client:
@@ -9,7 +17,7 @@ def client(node: str, *parents: str | None) -> Client:
 
 
 def test_a_row_says_who_feeds_the_node_and_how_it_does() -> None:
-    headings, row = view.table({":8554": client("n1", "root", None)})
+    headings, row = view.rows({":8554": client("n1", "root", None)}, WIDTH)
     assert headings.split("  ")[0] == "node"
     assert " ".join(row.split()) == "n1 :8554 server proxy looking 12.5 ms 700 3 1"
     assert row.index("server proxy") == headings.index("stripe 0 from")
@@ -17,7 +25,7 @@ def test_a_row_says_who_feeds_the_node_and_how_it_does() -> None:
 
 
 def test_a_client_proxy_without_a_node_yet_has_a_row_too() -> None:
-    rows = view.table({":1": None, ":2": Client([]), ":3": Client([Node(0, 0, 0, 0)])})
+    rows = view.rows({":1": None, ":2": Client([]), ":3": Client([Node(0, 0, 0, 0)])}, WIDTH)
     assert [row.split()[1:] for row in rows[1:]] == [
         [":1", "no", "answer"],
         [":2", "joining"],
@@ -26,7 +34,7 @@ def test_a_client_proxy_without_a_node_yet_has_a_row_too() -> None:
 
 
 def test_one_stripe_leaves_the_second_column_empty() -> None:
-    assert "-" in view.table({":1": client("n1", "root")})[1].split()
+    assert "-" in view.rows({":1": client("n1", "root")}, WIDTH)[1].split()
 
 
 def test_children_stand_indented_below_their_parents() -> None:
@@ -58,14 +66,30 @@ def test_the_source_is_up_or_says_why_not() -> None:
     assert view.source_line("rtsp://a/", None) == "the server proxy does not answer"
 
 
-def test_lines_fit_the_terminal() -> None:
-    lines = ["source is down: " + "word " * 30, "x" * 200, *"abcdefgh"]
-    fitted = view.fitted(lines, 40, 10)
-    assert len(fitted) == 9
-    assert max(map(len, fitted)) < 40
-    assert "".join(fitted).count("word") == 30
+def test_the_table_fits_eighty_columns_whole() -> None:
+    clients = {":65535": client("n1", "root", "n2"), ":8555": client("n22", "n1", "root")}
+    assert view.rows(clients, 79) == view.rows(clients, 200)
 
 
-def test_the_table_fits_eighty_columns() -> None:
-    rows = view.table({":65535": client("n1", "root", "n2"), ":8555": client("n22", "n1", "root")})
-    assert max(map(len, rows)) < 80
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_picture_stays_in_its_place_and_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"TERM": "xterm", "COLUMNS": "40", "LINES": "10"}.items():
+        monkeypatch.setenv(name, value)
+    terminal = Terminal()
+    screen = Screen(terminal)
+    screen.say("before")
+    for _ in range(2):
+        screen.show([Line("x" * 200), *map(Line, "abcdefghijkl")])
+    said, drawn, again = terminal.getvalue().partition("\x1b[9F\x1b[J")
+    assert drawn
+    assert said.removeprefix("before\n") == again
+    assert again.count("\n") == 9
+    assert max(map(len, again.splitlines())) < 40
