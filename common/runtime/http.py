@@ -18,7 +18,7 @@ from common.runtime import connections
 from common.runtime.connections import Connections
 from common.runtime.eventstream import EventStream
 from common.runtime.gate import check_action, known_hosts, may_act
-from common.runtime.problem import ProblemError, problems
+from common.runtime.problem import AnsweringProtocol, ProblemError, problems
 
 log = logging.getLogger(__name__)
 
@@ -130,16 +130,14 @@ class HttpServer:
     async def start(self, address: Address) -> Address:
         """Listen; return the address taken. Raises OSError where the port is not to be had."""
         logging.getLogger("aiohttp.server").addFilter(_without_bad_requests)
-        runner = web.AppRunner(
-            self._application(),
-            access_log=None,
-            shutdown_timeout=CLOSE_TIMEOUT,
-            keepalive_timeout=connections.IDLE_TIMEOUT,
-        )
+        logging.getLogger("aiohttp.access").disabled = True
+        runner = web.AppRunner(self._application(), shutdown_timeout=CLOSE_TIMEOUT)
         await runner.setup()
-        assert runner.server is not None
-        factory = self._connections.factory(runner.server)
-        loop = asyncio.get_running_loop()
+        server, loop = runner.server, asyncio.get_running_loop()
+        assert server is not None
+        factory = self._connections.factory(
+            lambda: AnsweringProtocol(server, loop=loop, keepalive_timeout=connections.IDLE_TIMEOUT)
+        )
         try:
             self._listener = await loop.create_server(factory, address.host or None, address.port)
         except BaseException:

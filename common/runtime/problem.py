@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from common.errors import ProxyError
@@ -45,9 +46,31 @@ class ProblemError(ProxyError):
         )
 
 
+class AnsweringProtocol(web.RequestHandler):
+    """aiohttp's connection, which answers with a problem where no handler could."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Log as aiohttp does; answer a bug of ours, or what is no request, with a sentence."""
+        super().handle_error(request, status, exc, message)
+        sentence = "This request failed; the log of the daemon says why."
+        if isinstance(exc, BadHttpMethod):
+            sentence = "This is no method of HTTP."
+        elif isinstance(exc, HttpProcessingError):
+            sentence = "This is no request of HTTP/1.1, or a too long one."
+        response = ProblemError(status, sentence).response()
+        response.force_close()
+        return response
+
+
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever is refused with a problem; a bug is aiohttp's to log and to answer."""
+    """Answer whatever is refused with a problem; the protocol logs a bug, and answers it."""
     try:
         return await handler(request)
     except ProblemError as error:

@@ -131,10 +131,34 @@ async def test_nothing_can_be_changed(address: Address) -> None:
         assert (await get(address, "/api/v1/status", method))[0] == 405
 
 
+@pytest.mark.parametrize(
+    ("request_line", "detail"),
+    [
+        ("FOO /api/v1/status HTTP/1.1", "This is no method of HTTP."),
+        ("GET /api/v1/status HTTP/x.y", "This is no request of HTTP/1.1, or a too long one."),
+    ],
+)
+async def test_what_is_no_request_is_a_problem_that_repeats_nothing(
+    address: Address, request_line: str, detail: str
+) -> None:
+    answer = await exchange(address, f"{request_line}\r\nHost: localhost\r\n\r\n".encode())
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    assert head.split(" ", 1)[1].startswith("400 Bad Request\r\n")
+    assert "Content-Type: application/problem+json\r\n" in head
+    assert json.loads(body) == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": detail,
+    }
+
+
 async def test_a_bug_in_a_route_is_logged_and_ends_that_request_only(
     address: Address, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert (await get(address, "/broken"))[0] == 500
+    status, kind, body = await get(address, "/broken")
+    assert (status, kind) == (500, "application/problem+json")
+    assert json.loads(body)["detail"] == "This request failed; the log of the daemon says why."
     assert "a bug" in caplog.text
     assert (await get(address, "/healthz"))[0] == 200
 
