@@ -14,7 +14,7 @@ from common.ids import Address
 from common.runtime.daemon import Stop, opening
 from common.runtime.files import load
 from common.runtime.http import HttpServer
-from common.runtime.link import Listener
+from common.runtime.listener import Listener
 from common.runtime.metrics import registry
 from common.runtime.notify import keep_informed
 from common.runtime.tasks import Tasks

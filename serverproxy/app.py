@@ -6,7 +6,7 @@ from functools import partial
 
 from common.runtime.daemon import Stop, opening
 from common.runtime.http import HttpServer
-from common.runtime.link import Listener
+from common.runtime.listener import Listener
 from common.runtime.metrics import LoopLag, registry
 from common.runtime.notify import keep_informed
 from common.runtime.tasks import Tasks

@@ -18,7 +18,7 @@ from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.node import TICK, Node
 from common.fields import Track
 from common.ids import Address, NodeId, Stripe
-from common.runtime.link import Listener
+from common.runtime.listener import Listener
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
 from serverproxy.core.events import SourceDescription, SourcePacket

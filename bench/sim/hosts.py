@@ -115,6 +115,9 @@ class End(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.ended
 
+    def can_write_eof(self) -> bool:
+        return False  # nothing that was sent is overtaken here
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
     def get_write_buffer_size(self) -> int:

@@ -5,11 +5,10 @@ does not parse is answered with Refused while the link speaks messages, and clos
 """
 
 import asyncio
-import errno
 import logging
 import socket
 from asyncio.staggered import staggered_race
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -28,10 +27,6 @@ NOTSENT_LOWAT_BYTES = 64 << 10
 """Unsent bytes in the kernel, so that the backlog of a slow child is ours to skip."""
 USER_TIMEOUT_MS = 10_000
 """Unacknowledged bytes end a link after this time (RFC 5482)."""
-FIRST_MESSAGE_TIMEOUT = 5.0
-"""Seconds that a new link may take to say what it is."""
-MAX_LINKS = 4096
-"""Links of one listener; beyond it new ones are closed at once."""
 CONNECT_TIMEOUT = 3.0
 HELD_UP = 0.15
 """Seconds between two ticks from which on this process was held up: it has not read its links."""
@@ -39,9 +34,6 @@ STAGGER = 0.25
 """Seconds after which the next address of a peer is tried beside the one before (RFC 8305, 5)."""
 CLOSE_WITHIN = 1.0
 """Seconds that a peer may take to read what was written before its link was closed."""
-
-
-_LOOK_EVERY = 0.02
 
 
 class Handler(Protocol):
@@ -102,6 +94,8 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Conform to asyncio.Protocol."""
+        if self.closed:
+            return
         self.heard = self._loop.time()
         self.received_bytes += len(data)
         try:
@@ -180,9 +174,13 @@ class Link(asyncio.Protocol):
         """Close after what was written has gone out, or cannot go out in time."""
         if self._transport is not None and not self.closed:
             self.closed, self._why = True, reason
-            self._transport.close()
-            if self._transport.get_write_buffer_size():
+            if self._end(self._transport):
                 self._closing = self._loop.call_later(CLOSE_WITHIN, self.abort, reason)
+
+    def _end(self, transport: asyncio.Transport) -> bool:
+        """End the connection; return whether that may take a while."""
+        transport.close()
+        return transport.get_write_buffer_size() > 0
 
     def abort(self, reason: str) -> None:
         """Close at once; what was written and not sent is dropped."""
@@ -215,80 +213,6 @@ class Undecided(Idle):
     """Handler of a link that has still to say what it is: it has only so long."""
 
     __slots__ = ()
-
-
-class Listener:
-    """The overlay port of a daemon: each accepted link is `first`'s until it says what it is."""
-
-    def __init__(self, first: Callable[[], Handler]) -> None:
-        """Take a function that makes the first handler of each link."""
-        self._first = first
-        self._links: set[Link] = set()
-        self._servers: list[asyncio.Server] = []
-
-    async def start(self, address: Address) -> Address:
-        """Listen, on all addresses if the host is empty. Raises OSError. Returns the real port."""
-        loop = asyncio.get_running_loop()
-        hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - asked for
-        port = address.port
-        for host in hosts:
-            try:
-                server = await loop.create_server(self._accept, host, port, backlog=1024)
-            except OSError as error:
-                if not self._servers or (address.port and error.errno == errno.EADDRINUSE):
-                    await self.close()
-                    raise
-                continue  # no IPv6 on this host
-            self._servers.append(server)
-            port = server.sockets[0].getsockname()[1]
-        return Address(address.host or "0.0.0.0", port)  # noqa: S104
-
-    async def close(self) -> None:
-        """Accept no more and end all accepted links."""
-        servers, self._servers = self._servers, []
-        for server in servers:
-            for sock in server.sockets:
-                # What is being accepted comes first: a server that is closed by then drops it
-                # with an error and leaves its socket open.
-                asyncio.get_running_loop().remove_reader(sock.fileno())
-        await asyncio.sleep(0)
-        for server in servers:
-            server.close()
-        for link in list(self._links):
-            link.close()
-        for _ in range(int(CLOSE_WITHIN / _LOOK_EVERY) + 2):
-            if not self._links:
-                break
-            await asyncio.sleep(_LOOK_EVERY)
-
-    def _accept(self) -> Link:
-        return _Accepted(self._first(), self._links)
-
-
-class _Accepted(Link):
-    """A link that must soon say what it is."""
-
-    __slots__ = ("_first", "_links", "_timer")
-
-    def __init__(self, handler: Handler, links: set[Link]) -> None:
-        super().__init__(handler)
-        self._links, self._first = links, handler
-        self._timer = self._loop.call_later(FIRST_MESSAGE_TIMEOUT, self._late)
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._links.add(self)
-        if len(self._links) > MAX_LINKS:
-            self.abort("too many links")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
-        self._links.discard(self)
-        super().connection_lost(exc)
-
-    def _late(self) -> None:
-        if self.handler is self._first or isinstance(self.handler, Undecided):
-            self.refuse("bad_request", "no message came")
 
 
 async def connect(address: Address, handler: Handler, *, within: float = CONNECT_TIMEOUT) -> Link:

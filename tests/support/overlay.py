@@ -11,7 +11,7 @@ from clientproxy.net.node import Node
 from common.frame import FLAG_RTCP, Packet
 from common.ids import Address
 from common.runtime.daemon import Stop
-from common.runtime.link import Listener
+from common.runtime.listener import Listener
 from serverproxy.app import ServerProxy
 from serverproxy.config import ServerConfig
 from tests.support.capture import Capture

@@ -10,7 +10,8 @@ from clientproxy.net.node import Node
 from common.fields import Track
 from common.frame import Packet
 from common.ids import Address
-from common.runtime.link import Idle, Link, Listener
+from common.runtime.link import Idle, Link
+from common.runtime.listener import Listener
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig
 from serverproxy.core.events import SourceDescription, SourcePacket

@@ -13,7 +13,7 @@ from clientproxy.net.doctor.progress import Progress
 from clientproxy.net.node import Node
 from clientproxy.net.stripes import Stripes
 from common.ids import Address, Stripe
-from common.runtime.link import Listener
+from common.runtime.listener import Listener
 from common.runtime.tasks import Tasks
 
 PLACE_WITHIN = 5.0

@@ -8,7 +8,8 @@ import pytest
 
 from common.ids import Address
 from common.runtime import link as links
-from common.runtime.link import Idle, Listener, connect_any
+from common.runtime.link import Idle, connect_any
+from common.runtime.listener import Listener
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import until
 from tests.support.synthetic import Viewer, synthetic

@@ -20,7 +20,7 @@ from common.messages import (
     Probe,
     Rejoin,
 )
-from common.runtime import link as runtime_link
+from common.runtime import listener
 from serverproxy.core.numbering import MARGIN
 from tests.integration.overlay.conftest import Join as JoinNode
 from tests.support.overlay import until
@@ -148,7 +148,7 @@ async def test_half_a_message_is_waited_for_only_so_long(
     target: Target, port: str, seconds: Callable[[float], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So is who says nothing at all."""
-    monkeypatch.setattr(runtime_link, "FIRST_MESSAGE_TIMEOUT", 0.2)
+    monkeypatch.setattr(listener, "FIRST_MESSAGE_TIMEOUT", 0.2)
     for begin in (b"", b"001", b'00100\n{"MessageType"'):
         assert refusal(await talk(target.ports[port], begin, seconds(20))) == "bad_request"
 
@@ -157,7 +157,7 @@ async def test_half_a_message_is_waited_for_only_so_long(
 async def test_who_has_probed_and_says_no_more_is_closed_too(
     target: Target, port: str, seconds: Callable[[float], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_link, "FIRST_MESSAGE_TIMEOUT", 0.2)
+    monkeypatch.setattr(listener, "FIRST_MESSAGE_TIMEOUT", 0.2)
     probe = Probe(version=VERSION, channel="cam", group_key=target.key)
     answer = await talk(target.ports[port], encode_message(probe), seconds(20))
     assert b"ProbeReply" in answer

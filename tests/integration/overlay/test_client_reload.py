@@ -12,7 +12,7 @@ from clientproxy.config import load
 from clientproxy.net.channels import JoinedChannels
 from common.errors import ConfigError
 from common.ids import Address, NodeId, Stripe
-from common.runtime.link import Listener
+from common.runtime.listener import Listener
 from common.runtime.tasks import Tasks
 from serverproxy.app import ServerProxy
 from tests.support.logs import held

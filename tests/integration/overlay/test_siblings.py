@@ -10,8 +10,9 @@ from common.codec import encode_message
 from common.frame import FrameReader, Heartbeat
 from common.ids import Address, Stripe
 from common.messages import VERSION, Attach
-from common.runtime import link as links
-from common.runtime.link import Idle, Link, Listener
+from common.runtime import listener as listeners
+from common.runtime.link import Idle, Link
+from common.runtime.listener import Listener
 from common.runtime.tasks import Tasks
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import InProcessNode, until
@@ -80,7 +81,7 @@ async def test_a_child_that_catches_up_is_not_held_up_by_one_that_is_too_slow(
 
 
 async def test_links_beyond_the_bound_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "MAX_LINKS", 3)
+    monkeypatch.setattr(listeners, "MAX_LINKS", 3)
     listener = Listener(Idle)
     address = await listener.start(Address("127.0.0.1", 0))
     ends = [await asyncio.open_connection("127.0.0.1", address.port) for _ in range(8)]

@@ -8,7 +8,8 @@ import pytest
 
 from clientproxy.net.rtsp_server import RtspServer
 from common.ids import Address
-from common.runtime.link import Handler, Listener
+from common.runtime.link import Handler
+from common.runtime.listener import Listener
 from common.runtime.tasks import Tasks
 from tests.support.rtsp_feed import StandInChannels
 

@@ -1,0 +1,105 @@
+"""The overlay port of a daemon: takes links, each of which must soon say what it is."""
+
+import asyncio
+import errno
+from collections.abc import Callable
+
+from common.ids import Address
+from common.runtime.link import CLOSE_WITHIN, Handler, Idle, Link, Undecided
+
+FIRST_MESSAGE_TIMEOUT = 5.0
+"""Seconds that a new link may take to say what it is."""
+MAX_LINKS = 4096
+"""Links of one listener; beyond it new ones are closed at once."""
+_LOOK_EVERY = 0.02
+
+
+class Listener:
+    """The overlay port of a daemon: each accepted link is `first`'s until it says what it is."""
+
+    def __init__(self, first: Callable[[], Handler]) -> None:
+        """Take a function that makes the first handler of each link."""
+        self._first = first
+        self._links: set[Link] = set()
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self, address: Address) -> Address:
+        """Listen, on all addresses if the host is empty. Raises OSError. Returns the real port."""
+        loop = asyncio.get_running_loop()
+        hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - asked for
+        port = address.port
+        for host in hosts:
+            try:
+                server = await loop.create_server(self._accept, host, port, backlog=1024)
+            except OSError as error:
+                if not self._servers or (address.port and error.errno == errno.EADDRINUSE):
+                    await self.close()
+                    raise
+                continue  # no IPv6 on this host
+            self._servers.append(server)
+            port = server.sockets[0].getsockname()[1]
+        return Address(address.host or "0.0.0.0", port)  # noqa: S104
+
+    async def close(self) -> None:
+        """Accept no more and end all accepted links."""
+        servers, self._servers = self._servers, []
+        for server in servers:
+            for sock in server.sockets:
+                # What is being accepted comes first: a server that is closed by then drops it
+                # with an error and leaves its socket open.
+                asyncio.get_running_loop().remove_reader(sock.fileno())
+        await asyncio.sleep(0)
+        for server in servers:
+            server.close()
+        for link in list(self._links):
+            link.close()
+        for _ in range(int(CLOSE_WITHIN / _LOOK_EVERY) + 2):
+            if not self._links:
+                break
+            await asyncio.sleep(_LOOK_EVERY)
+
+    def _accept(self) -> Link:
+        return _Accepted(self._first(), self._links)
+
+
+class _Accepted(Link):
+    """A link that must soon say what it is; its peer hears the last word."""
+
+    __slots__ = ("_first", "_links", "_timer")
+
+    def __init__(self, handler: Handler, links: set[Link]) -> None:
+        super().__init__(handler)
+        self._links, self._first = links, handler
+        self._timer = self._loop.call_later(FIRST_MESSAGE_TIMEOUT, self._late)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._links.add(self)
+        if len(self._links) > MAX_LINKS:
+            self.abort("too many links")
+
+    def _end(self, transport: asyncio.Transport) -> bool:
+        """Let the peer close first: it may be writing, and is told by then why this one ends.
+
+        Bytes that come for a closed socket are answered with a reset (RFC 9293, 3.6.1), and that
+        overtakes the last word. Who owns the link hears of its end as ever.
+        """
+        unsent = transport.get_write_buffer_size()
+        if transport.is_closing() or unsent or not transport.can_write_eof():
+            return super()._end(transport)
+        try:
+            transport.write_eof()
+        except OSError:  # it was reset just now
+            return super()._end(transport)
+        owner, self.handler = self.handler, Idle()
+        self._loop.call_soon(owner.lost, self, self._why)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._links.discard(self)
+        super().connection_lost(exc)
+
+    def _late(self) -> None:
+        if self.handler is self._first or isinstance(self.handler, Undecided):
+            self.refuse("bad_request", "no message came")
