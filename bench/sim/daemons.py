@@ -105,11 +105,15 @@ class QuietNode(Node):
     async def run(self) -> None:
         self._tasks.spawn(self._control.run(), name="control")
 
-    def look(self, now: float, *, report: bool) -> None:
-        """Do what falls due on all links."""
+    def look(self, now: float, *, report: bool, still: bool) -> None:
+        """Do what falls due on all links; `still`: the children need nothing but heartbeats."""
         self._control.tick(now)
         if self.stripes is not None:
-            self.stripes.tick(TICK)
+            if still:
+                self.stripes.uplink.watch.tick(TICK)
+                self.stripes.downlink.children.tick(now)
+            else:
+                self.stripes.tick(TICK)
             if report and self._control.up:
                 self._control.tell(self._report(self.stripes, now))
 

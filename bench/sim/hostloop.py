@@ -3,10 +3,40 @@
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from bench.sim.hosts import End, Host
 from bench.sim.loop import OWNER, VirtualLoop
 from bench.sim.network import PORT, Network, Weather
+from common.frame import FrameReader, Received
+from common.runtime.link import Link
+
+AnyProtocol = TypeVar("AnyProtocol", bound=asyncio.BaseProtocol)
+
+MOST_READ = 4096
+"""Different chunks of which is known what was in them; then all are forgotten."""
+
+
+class _SharedReader(FrameReader):
+    """Reads what many nodes get, the same bytes, once for all of them: they share the packets."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self, known: dict[bytes, Received]) -> None:
+        super().__init__()
+        self._known = known
+
+    def feed(self, chunk: bytes) -> Received:
+        if (received := self._known.get(chunk)) is not None and not self._rest:
+            return received
+        whole = not self._rest
+        received = super().feed(chunk)
+        if whole and received.packets and not self._rest:
+            if len(self._known) >= MOST_READ:
+                self._known.clear()
+            self._known[chunk] = received
+        return received
 
 
 class _Listening:
@@ -33,6 +63,7 @@ class HostLoop(VirtualLoop):
         self.rng = random.Random(seed)
         self.network = Network(self, self.rng, weather)
         self.by_name: dict[str, Host] = {}
+        self._known: dict[bytes, Received] = {}
 
     def add_host(self, name: str, ip: str) -> Host:
         """Add a host."""
@@ -42,7 +73,8 @@ class HostLoop(VirtualLoop):
     async def create_connection(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.Protocol], host: str, port: int
     ) -> tuple[End, asyncio.Protocol]:
-        return await self.network.connect(host, protocol_factory, self.by_name[OWNER.get()])
+        factory = partial(self._made, protocol_factory)
+        return await self.network.connect(host, factory, self.by_name[OWNER.get()])
 
     async def create_server(  # type: ignore[override]
         self,
@@ -53,8 +85,15 @@ class HostLoop(VirtualLoop):
         backlog: int = 100,
     ) -> _Listening:
         there = self.by_name[OWNER.get()]
-        there.listener = protocol_factory
+        there.listener = partial(self._made, protocol_factory)
         return _Listening(there, port or PORT)
+
+    def _made(self, factory: Callable[[], AnyProtocol]) -> AnyProtocol:
+        """Return the protocol of a new connection; a link of the overlay shares what it reads."""
+        protocol = factory()
+        if isinstance(protocol, Link):
+            protocol.new_reader = partial(_SharedReader, self._known)
+        return protocol
 
     def remove_reader(self, fd: object) -> bool:
         return False

@@ -147,6 +147,12 @@ class Network:
             return False
         return not self._cuts or self._blocked(peer) is None
 
+    def goes_out(self, end: End) -> bool:
+        """Whether what this side writes gets to the other side's host."""
+        if end.held is not None or end.peer.host.state == "vanished":
+            return False
+        return not self._cuts or self._blocked(end) is None
+
     # --- bytes
 
     def carry(self, end: End, data: bytes | None) -> None:

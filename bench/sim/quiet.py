@@ -1,9 +1,13 @@
 """Heartbeats without sending them: for many nodes over long times.
 
-A node whose links are sound and settled is looked at only when it reports, every two seconds. Each
-look makes up for the heartbeats that would have come: a link that can be heard counts as heard.
-While anything is going on, a link made or lost or gone silent, a stripe without a parent, a child
-that has not caught up, the node is looked at in each tick, as without this.
+A node whose links are sound and settled is still: it is looked at only when it reports, every two
+seconds. While anything is going on, a link made or lost or gone silent, a stripe without a parent,
+a child that has not caught up, the node is looked at in each tick, as without this.
+
+Each look makes up for the heartbeats that would have come: a link that can be heard counts as
+heard, a parent that is still has told what it holds, a child too. So a node sends its parents none
+that would get there, and while it is still its children none. Hosts have no rates here: a heartbeat
+that waits behind data would say what is made up.
 """
 
 from typing import TYPE_CHECKING, Protocol
@@ -14,17 +18,18 @@ from bench.sim.hosts import End, Host
 from clientproxy.net.node import REPORT_EVERY, TICK
 from clientproxy.net.parentlink import ParentLink
 from common.frame import PREFIX_BYTES, FrameType, Heartbeat, Received
+from common.ids import NodeId
 from common.runtime.downlink import Downlink
 from common.runtime.link import Link
 
 if TYPE_CHECKING:
     import asyncio
 
-    from common.ids import NodeId
-
 SETTLED_AFTER = 0.5
 """Seconds without news after which a node is looked at less often."""
 HEARTBEAT_EVERY = 0.1
+TOLD_EVERY = 0.25
+"""Seconds between two heartbeats of a parent beside data."""
 
 
 class Run(Protocol):
@@ -37,11 +42,13 @@ class Run(Protocol):
 class _Looked:
     """When a node is looked at."""
 
-    __slots__ = ("busy_until", "client", "next_at", "pending", "report_at")
+    __slots__ = ("busy_until", "client", "next_at", "pending", "report_at", "still", "told_at")
 
     def __init__(self, client: ClientHost, report_at: float) -> None:
         self.client, self.report_at = client, report_at
-        self.busy_until = self.next_at = 0.0
+        self.busy_until = self.next_at = self.told_at = 0.0
+        self.still = False
+        """It sends no heartbeats for now."""
         self.pending: asyncio.TimerHandle | None = None
 
 
@@ -72,11 +79,9 @@ class Heartbeats:
             looked = self._looked.get(self._names.get(child.node, ""))
             if looked is None:
                 continue
-            for end in list(looked.client.host.ends):
+            for end in looked.client.host.ends:
                 if end.peer.host is server.host and self._run.loop.network.hears(end.peer):
-                    self._hear_one(end.peer, now)
-            if not child.fresh:
-                self._keep_busy(looked)
+                    self._child_tells(end.peer, now)
 
     def _news(self, host: Host) -> None:
         if (looked := self._looked.get(host.name)) is not None:
@@ -104,63 +109,83 @@ class Heartbeats:
         looked.pending = self._run.loop.call_at(when, self._look, looked, context=context)
 
     def _look(self, looked: _Looked) -> None:
-        now, client = self._run.loop.time(), looked.client
+        now, client, hears = self._run.loop.now, looked.client, self._run.loop.network.hears
         looked.pending = None
-        sound = self._hear(client.host, now)
-        assert isinstance(client.node, QuietNode)
-        client.node.look(now, report=now >= looked.report_at)
-        if now >= looked.report_at:
-            looked.report_at = now + REPORT_EVERY
-        busy = not sound or now < looked.busy_until or not self._settled(client)
+        heard = [end for end in client.host.ends if hears(end)]
+        looked.still = len(heard) == len(client.host.ends) and self._settled(client)
+        if not looked.still or now >= looked.report_at:
+            self._look_after(looked, heard, now)
+        busy = not looked.still or now < looked.busy_until
         self._look_at(looked, now + TICK if busy else looked.report_at)
 
-    def _hear(self, host: Host, now: float) -> bool:
-        """Let every link count as heard that can be; return whether all can."""
-        network, sound = self._run.loop.network, True
-        for end in list(host.ends):
-            if network.hears(end):
-                self._hear_one(end, now)
-            else:
-                sound = False
-        return sound
+    def _look_after(self, looked: _Looked, heard: list[End], now: float) -> None:
+        """Make up for heartbeats on the links that can be heard, and let the node do its tick."""
+        if told := now >= looked.told_at:
+            looked.told_at = now + TOLD_EVERY
+        for end in heard:
+            self._hear(end, now, told=told)
+            if not looked.still:
+                self._child_tells(end, now)
+        report, node = now >= looked.report_at, looked.client.node
+        assert isinstance(node, QuietNode)
+        node.look(now, report=report, still=looked.still)
+        if report:
+            looked.report_at = now + REPORT_EVERY
 
-    def _hear_one(self, end: End, now: float) -> None:
-        """Let a link count as heard, and what a child has as told."""
-        near, far = end.protocol, end.peer.protocol
-        if not isinstance(near, Link):
+    def _hear(self, end: End, now: float, *, told: bool) -> None:
+        """Let a link count as heard; to a parent that gets what is sent nothing need be said."""
+        if not isinstance(near := end.protocol, Link):
             return
         near.heard = now
-        downlink = near.handler
-        if isinstance(downlink, Downlink) and isinstance(far, Link):
-            child = far.handler
-            if isinstance(child, ParentLink) and child.is_attached and not child.standby:
-                self._tell_newest(near, downlink, child, end.peer.host.name)
+        if isinstance(parent := near.handler, ParentLink):
+            if self._run.loop.network.goes_out(end):
+                parent.beat_at = now
+            if told and parent.is_attached:
+                self._parent_tells(near, parent, end, now)
 
-    def _tell_newest(self, link: Link, downlink: Downlink, child: ParentLink, name: str) -> None:
-        if (looked := self._looked.get(name)) is None:
+    def _parent_tells(self, link: Link, parent: ParentLink, end: End, now: float) -> None:
+        """Take the heartbeat of a parent that is still: all that it holds has come here."""
+        there = self._looked.get(end.peer.host.name)
+        if there is None or not there.still or (its := there.client.node.stripes) is None:
             return
-        stripes = looked.client.node.stripes
-        if stripes is not None:
-            now_us = int(self._run.loop.now * 1e6)
-            beat = Heartbeat(stripes.newest(child.stripe), 0, now_us, 0, starved=False)
-            body = beat.encode()[PREFIX_BYTES:]
-            downlink.frames(link, Received([], [], [(FrameType.HEARTBEAT, body)]))
+        own, stripe = self._looked[end.host.name].client.node.stripes, parent.stripe
+        if own is not None:
+            newest = min(own.newest(stripe), its.newest(stripe))
+            beat = self._beat(end, newest, now, starved=its.starved(stripe))
+            parent.frames(link, beat)
+
+    def _child_tells(self, end: End, now: float) -> None:
+        """Let a link from below count as heard, and what a child holds as told."""
+        near, far = end.protocol, end.peer.protocol
+        if not isinstance(near, Link) or not isinstance(far, Link):
+            return
+        downlink, child = near.handler, far.handler
+        if not isinstance(downlink, Downlink) or not isinstance(child, ParentLink):
+            return
+        near.heard = now
+        looked = self._looked.get(end.peer.host.name)
+        stripes = None if looked is None else looked.client.node.stripes
+        if stripes is not None and child.is_attached and not child.standby:
+            downlink.frames(near, self._beat(end, stripes.newest(child.stripe), now))
+
+    def _beat(self, end: End, newest: int, now: float, *, starved: bool = False) -> Received:
+        """Return the heartbeat that comes in here now from the other side."""
+        way = self._run.loop.network.delay(end.host, end.peer.host)
+        beat = Heartbeat(newest, 0, int((now - way) * 1e6), 0, starved)
+        return Received([], [], [(FrameType.HEARTBEAT, beat.encode()[PREFIX_BYTES:])])
 
     def _settled(self, client: ClientHost) -> bool:
+        """Whether a tick would do nothing but send heartbeats."""
         stripes = client.node.stripes
-        if stripes is None or not stripes.attached or client.node.feed.reorder_depth:
+        if stripes is None:
             return False
-        if client.id is not None:
-            self._names[client.id] = client.name
-        return self.children_settled(stripes.downlink)
-
-    def children_settled(self, downlink: Downlink) -> bool:
-        """Whether nobody below is on the way; who has not caught up sends heartbeats."""
-        settled = True
-        for child in downlink.children:
-            if child.splicing or child.leaving or not child.fresh:
-                settled = False
-                looked = self._looked.get(self._names.get(child.node, ""))
-                if looked is not None and not child.fresh:
-                    self._keep_busy(looked)
-        return settled
+        self._names[NodeId(stripes.offer.node)] = client.name
+        if not stripes.attached or client.node.feed.reorder_depth:
+            return False
+        for link in stripes.uplink.links:
+            if link.silent or link.slow:
+                return False
+        for child in stripes.downlink.children:
+            if child.splicing or child.leaving or child.stalled or not child.fresh:
+                return False
+        return True

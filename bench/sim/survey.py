@@ -9,10 +9,10 @@ from bench.sim.hosts import Host
 from bench.sim.watch import Look, Results
 from common.ids import ROOT, NodeId
 
-LOOK_EVERY = 0.25
-HEIGHTS_EVERY = 1.0
+LOOK_EVERY = 1.0
 LOOK_CLOSER_FOR = 1.0
-"""Seconds for which a node that has lost a link, or got one, is looked at after each call of it."""
+"""Seconds for which a node that has lost a link, or got one, is looked at after each call of it, at
+least: who lacks a parent is for as long as it does."""
 
 
 class Run(Protocol):
@@ -41,7 +41,6 @@ class Survey:
         self._lacking: set[str] = set()
         """Nodes with a place in `_orphans`."""
         self._closer: dict[str, float] = {}
-        self._told_at = 0.0
         run.loop.network.on_change.append(self._changed)
 
     def look(self) -> None:
@@ -57,10 +56,8 @@ class Survey:
                 del self._orphans[place]
         for name in self._closer.keys() - run.clients.keys():
             self._look_no_closer(name)
-        if now >= self._told_at:
-            self._told_at = now + HEIGHTS_EVERY
-            run.results.looks.append(self._told(now))
-            self.oldest = 0.0
+        run.results.looks.append(self._told(now))
+        self.oldest = 0.0
 
     def _changed(self, host: Host) -> None:
         """Look closer at who has lost a link, or got one, for a while."""
@@ -71,7 +68,8 @@ class Survey:
     def _look_closer(self, client: ClientHost) -> None:
         now = self._run.loop.now
         self._look_at(client, now)
-        if now >= self._closer[client.name]:
+        placed = client.parents_after is not None and client.name not in self._lacking
+        if placed and now >= self._closer[client.name]:
             self._look_no_closer(client.name)
 
     def _look_no_closer(self, name: str) -> None:
@@ -98,6 +96,7 @@ class Survey:
                 since = self._orphans.pop(place, ended_at)
                 if since is not None:
                     self._run.results.recoveries.append(now - since)
+                    self.oldest = max(self.oldest, now - since)
                 self.moves, self.moved_at = self.moves + 1, now
                 before[stripe] = parent
 

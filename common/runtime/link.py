@@ -59,7 +59,7 @@ class Link(asyncio.Protocol):
     # by waiting for memory, and a dictionary is one place more to wait for: an eighth in all.
     __slots__ = (
         "_closing", "_loop", "_messages", "_reader", "_transport", "_why", "closed", "fields",
-        "handler", "heard", "local", "paused", "peer", "received_bytes", "sent_bytes",
+        "handler", "heard", "local", "new_reader", "paused", "peer", "received_bytes", "sent_bytes",
     )  # fmt: skip
 
     def __init__(self, handler: Handler) -> None:
@@ -79,6 +79,8 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._messages = MessageReader()
         self._reader: FrameReader | None = None
+        self.new_reader: Callable[[], FrameReader] = FrameReader
+        """Makes the reader of a binary link: a simulator has one that shares what it has read."""
         self._why = "closed"
         self._closing: asyncio.TimerHandle | None = None
 
@@ -144,7 +146,7 @@ class Link(asyncio.Protocol):
 
     def begin_frames(self) -> None:
         """Turn binary: what comes from now on is frames."""
-        self._reader = FrameReader()
+        self._reader = self.new_reader()
 
     def send(self, message: Message) -> None:
         """Write one message. On a closed link it goes nowhere: `lost` tells."""

@@ -42,6 +42,8 @@ DIAL_BACK_WAIT = 0.15
 DIAL_BACK_FULL = 2.0
 """The same where no slot is free for a node without slots, but perhaps for one with some."""
 SILENT_AFTER = 10.0
+LOOK_EVERY = 1.0
+"""Seconds between two looks for silent links: with a thousand nodes each takes a while."""
 MAX_CLOCK_STEP = 86_400
 """Seconds ahead of the clock that a node's numbers may be for them to go on: it was set back."""
 HELD_UP = 1.0
@@ -72,7 +74,7 @@ class Control:
         self._ids = NodeIds(tag_of(instance_us))
         self._dialling = asyncio.Semaphore(MAX_AT_ONCE)
         self._loop = asyncio.get_running_loop()
-        self._ticked = self._loop.time()
+        self._ticked = self._look_at = self._loop.time()
         feed.on_source = self._source
         feed.on_child_taken = self._child_taken
         feed.on_child_lost = self._child_lost
@@ -188,9 +190,11 @@ class Control:
         if deadline is not None and deadline <= now:
             self._run(self.membership.expire(now))
         held_up, self._ticked = now - self._ticked > HELD_UP, now
-        for link in list(self._links.values()):
-            if now - link.heard > SILENT_AFTER and not held_up:
-                link.abort("silent")
+        if now >= self._look_at and not held_up:
+            self._look_at = now + LOOK_EVERY
+            for link in list(self._links.values()):
+                if now - link.heard > SILENT_AFTER:
+                    link.abort("silent")
 
     def close(self, sentence: str = "") -> None:
         """End all control links; with a sentence, say that the channel is gone for good."""

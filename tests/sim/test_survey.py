@@ -5,7 +5,7 @@ from bench.sim.world import Setting, World
 
 
 def test_another_parent_is_seen_when_it_is_there_and_not_at_the_next_look() -> None:
-    """Most have a standby: a round trip, 40 to 80 ms here. A look comes four times a second."""
+    """Most have a standby: a round trip, 40 to 80 ms here. A look comes once a second."""
     world = World(Setting(seed=3))
     world.run(0.5)
     for _ in range(12):

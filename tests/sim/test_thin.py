@@ -41,6 +41,24 @@ def test_a_leaving_relay_costs_nobody_a_packet() -> None:
     assert [one.lost for one in results.records] == [0] * 8
 
 
+def test_nodes_that_are_still_cost_no_heartbeats_and_share_what_they_read() -> None:
+    """Four packets a second, a report and its answer each two seconds, and a look for it."""
+    world = grown(Setting(seed=3, quiet=True), 12)
+    world.run(3.0)
+    before = world.loop.events
+    world.run(10.0)
+    assert (world.loop.events - before) / (12 * 10.0) < 9
+    feeds = [client.node.feed for client in world.clients.values()]
+    newest = [
+        feed.add_viewer(client.meter)[-1] for feed, client in zip(feeds, world.clients.values())
+    ]
+    assert len({id(packet) for packet in newest}) <= 2, "one may be on its way"
+    for client in world.clients.values():
+        stripes = client.node.stripes
+        assert stripes is not None
+        assert all(link.lag.is_known(world.now) for link in stripes.uplink.links.attached())
+
+
 SCRIPT = """
 from bench.sim.network import Weather
 from bench.sim.world import Setting, World
