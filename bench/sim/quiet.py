@@ -18,7 +18,7 @@ from bench.sim.hosts import End, Host
 from clientproxy.net.node import REPORT_EVERY, TICK
 from clientproxy.net.parentlink import ParentLink
 from common.frame import PREFIX_BYTES, FrameType, Heartbeat, Received
-from common.ids import NodeId
+from common.ids import ROOT, NodeId
 from common.runtime.downlink import Downlink
 from common.runtime.link import Link
 
@@ -138,7 +138,9 @@ class Heartbeats:
             return
         near.heard = now
         if isinstance(parent := near.handler, ParentLink):
-            if self._run.loop.network.goes_out(end):
+            # The server proxy makes up for its children, not for those it stands by for.
+            unheard = parent.standby and parent.node == ROOT
+            if not unheard and self._run.loop.network.goes_out(end):
                 parent.beat_at = now
             if told and parent.is_attached:
                 self._parent_tells(near, parent, end, now)
