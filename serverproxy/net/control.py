@@ -30,7 +30,7 @@ from serverproxy.core.members import (
 )
 from serverproxy.core.membership import Membership
 from serverproxy.core.neighbours import message_as_seen
-from serverproxy.net.dialback import MAX_AT_ONCE, dial_back
+from serverproxy.net.dialback import DialBacks, within
 from serverproxy.net.feed import ChannelFeed
 from serverproxy.net.offers import Arrival, offer
 from serverproxy.net.story import Story
@@ -72,7 +72,8 @@ class Control:
         self._nodes: dict[Link, NodeId] = {}
         self._arrivals: dict[NodeId, Arrival] = {}
         self._ids = NodeIds(tag_of(instance_us))
-        self._dialling = asyncio.Semaphore(MAX_AT_ONCE)
+        self._dialbacks = DialBacks()
+        self._dialled: dict[Link, asyncio.Task[tuple[Address, ...]]] = {}
         self._loop = asyncio.get_running_loop()
         self._ticked = self._look_at = self._loop.time()
         feed.on_source = self._source
@@ -125,20 +126,21 @@ class Control:
 
     async def _admit(self, link: Link, node: NodeId, join: Join) -> None:
         """Dial back beside the Offer, which waits a little for it."""
+        if link not in self._nodes:
+            return  # it is lost already
         addresses = [Address.parse(text, join.port) for text in join.advertise]
         addresses = addresses or [Address(link.peer.host, join.port)]
         texts = set(map(str, addresses))
-        dialled = self._tasks.spawn(
-            dial_back(addresses, join.nonce, self._dialling), name=f"dial {node}"
-        )
-        reached = await _within(dialled, DIAL_BACK_WAIT)
+        dial = self._dialbacks.dial(addresses, join.nonce, link.peer.host)
+        dialled = self._dialled[link] = self._tasks.spawn(dial, name=f"dial {node}")
+        reached = await within(dialled, DIAL_BACK_WAIT)
         if link.closed or node not in self._arrivals:
             return
         arrival = self._arrivals[node]
         if arrival.rejoin is None:
             self._place(node, join, reached, dialling=not dialled.done())
             if node in self._arrivals:  # no room without slots: perhaps it has some soon
-                reached = await _within(dialled, DIAL_BACK_FULL)
+                reached = await within(dialled, DIAL_BACK_FULL)
                 if node in self._arrivals:
                     self._place(node, join, reached)
         else:
@@ -155,11 +157,11 @@ class Control:
             )
         if reached:
             return
-        late = await dialled
+        late = await within(dialled, None)
         if self._links.get(node) is not link:
             return  # it has come back on another link, which is dialled back for itself
         if late:
-            self.handle(Reached(node, tuple(map(str, late))))
+            self.handle(Reached(node, late))
         elif arrival.rejoin is not None and not arrival.has_children:
             self.handle(Unreached(node))
 
@@ -271,7 +273,9 @@ class Control:
         self.handle(Told(node, message))
 
     def lost(self, link: Link, reason: str) -> None:
-        """Note that a control link ended."""
+        """Note that a control link ended: nobody waits for its dial-back any more."""
+        if (dialled := self._dialled.pop(link, None)) is not None:
+            dialled.cancel()
         node = self._nodes.pop(link, None)
         if node is None:
             return
@@ -279,12 +283,6 @@ class Control:
             del self._links[node]
             self._arrivals.pop(node, None)
             self.handle(ControlLost(node))
-
-
-async def _within(dialled: asyncio.Task[tuple[Address, ...]], seconds: float) -> tuple[str, ...]:
-    """Wait for a dial-back, but not for long; return what it has found by then."""
-    await asyncio.wait({dialled}, timeout=seconds)
-    return tuple(map(str, dialled.result())) if dialled.done() else ()
 
 
 class _NodeLink(Idle):

@@ -105,6 +105,11 @@ class SyntheticServer:
             link.abort("killed")
         await self.close()
 
+    @property
+    def open_links(self) -> int:
+        """Links that have said what they are and have not ended."""
+        return sum(not link.closed for link in self._links)
+
     def rename(self, old: str, new: str) -> None:
         """Serve the channel under another name."""
         self._channels[new] = self._channels.pop(old)

@@ -20,7 +20,7 @@ from common.codec import encode_message
 from common.ids import Address
 from common.messages import VERSION, Refused
 from common.runtime.tasks import Tasks
-from serverproxy.net import control
+from serverproxy.net import dialback
 from tests.integration.overlay.conftest import Join
 from tests.integration.overlay.test_late_dialback import slow
 from tests.support.overlay import until
@@ -117,7 +117,7 @@ async def test_where_only_a_node_with_slots_finds_a_place_it_comes_as_one(join: 
 
 
 async def test_it_waits_for_a_dial_back_that_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "dial_back", slow(1.5))
+    monkeypatch.setattr(dialback, "dial_back", slow(1.5))
     async with synthetic() as server:
         server.up()
         play = server.play()
@@ -130,7 +130,7 @@ async def test_it_waits_for_a_dial_back_that_is_late(monkeypatch: pytest.MonkeyP
 async def test_who_is_never_reached_is_waited_for_only_so_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(control, "dial_back", slow(60.0))
+    monkeypatch.setattr(dialback, "dial_back", slow(60.0))
     monkeypatch.setattr(visit, "DIALLED_FOR", 1.0)
     async with synthetic() as server:
         server.up()
