@@ -5,11 +5,15 @@ collides, whoever comes first after a restart.
 """
 
 from collections import OrderedDict
+from collections.abc import Container
 
 from common.ids import ROOT, NodeId
 
 REMEMBERED = 10_000
-"""Nodes whose nonce is kept; the longest unused is forgotten first and comes back as a new one."""
+"""Nodes whose nonce is kept; of those that are not here the longest unused is forgotten first.
+
+It comes back as a new one. Who is here is not forgotten, however many others come.
+"""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TAG_DIGITS = 4
 _TAG_UNIT_US = 100_000
@@ -27,9 +31,9 @@ def tag_of(instance_us: int) -> str:
 class NodeIds:
     """The ids of one channel."""
 
-    def __init__(self, tag: str) -> None:
-        """Start with none given; `tag` is that of this process."""
-        self._tag, self._count = tag, 0
+    def __init__(self, tag: str, here: Container[NodeId]) -> None:
+        """Start with none given; `tag` is that of this process, `here` who is in the channel."""
+        self._tag, self._count, self._here = tag, 0, here
         self._nonces: OrderedDict[NodeId, str] = OrderedDict()
 
     def give(self, nonce: str) -> NodeId:
@@ -62,5 +66,8 @@ class NodeIds:
 
     def _remember(self, node: NodeId, nonce: str) -> None:
         self._nonces[node] = nonce
-        if len(self._nonces) > REMEMBERED:
-            self._nonces.popitem(last=False)
+        for _ in range(len(self._nonces) if len(self._nonces) > REMEMBERED else 0):
+            oldest, its = self._nonces.popitem(last=False)
+            if oldest not in self._here:
+                return
+            self._nonces[oldest] = its

@@ -71,7 +71,7 @@ class Control:
         self._links: dict[NodeId, Link] = {}
         self._nodes: dict[Link, NodeId] = {}
         self._arrivals: dict[NodeId, Arrival] = {}
-        self._ids = NodeIds(tag_of(instance_us))
+        self._ids = NodeIds(tag_of(instance_us), membership.members)
         self._dialbacks = DialBacks()
         self._dialled: dict[Link, asyncio.Task[tuple[Address, ...]]] = {}
         self._loop = asyncio.get_running_loop()
