@@ -12,6 +12,8 @@ from common.fields import MAX_SENTENCE
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 """What a channel can be called; to be matched in full. `.` and `..` would go amiss in a URL's path
 (RFC 3986, 5.2.4), and no name begins like them."""
+NO_CHANNEL = "?"
+"""No channel has this name: who asks for it is told which there are."""
 _THERE_ARE = "; there are: "
 _NONE = "none"
 

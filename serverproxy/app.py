@@ -37,7 +37,8 @@ class ServerProxy:
 
     async def run(self, stop: Stop) -> None:
         """Serve until `stop` is set. Raises PortError where a port is taken."""
-        listener = Listener(lambda: FirstMessage(self.channels))
+        first = FirstMessage(self.channels)
+        listener = Listener(lambda: first)
         web = self._web()
         try:
             with opening("listen", self._config.listen):

@@ -24,6 +24,7 @@ from serverproxy.config import ChannelConfig
 from serverproxy.core.events import SourceDescription, SourcePacket
 from serverproxy.net.channel import Channel
 from serverproxy.net.first import FirstMessage
+from serverproxy.net.served import CLOSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,8 +67,9 @@ class ServerHost:
         self.before_tick: Callable[[], object] = lambda: None
         instance_us = EPOCH_US + int(loop.time() * 1e6)
         self.channel = Channel(CHANNEL, config, self._tasks, instance_us=instance_us)
-        channels = {CHANNEL: self.channel}
-        self._listener = Listener(lambda: FirstMessage(channels))
+        self._channels = {CHANNEL: self.channel}
+        first = FirstMessage(self._channels)
+        self._listener = Listener(lambda: first)
         self._tasks.spawn(self._run(), name="server")
 
     async def _run(self) -> None:
@@ -82,6 +84,10 @@ class ServerHost:
         """Begin to send, or begin anew."""
         self.channel.feed.source_up(SourceDescription("v=0\r\n", (track,)))
         self._playing = self._tasks.spawn(self._play(source), name="source")
+
+    def close_channel(self) -> None:
+        """Close the channel for good, as its operator does."""
+        self.host.run(lambda: self._channels.pop(CHANNEL).close(CLOSED.format(name=CHANNEL)))
 
     def pause(self, reason: str) -> None:
         """Send nothing more: the source is gone."""

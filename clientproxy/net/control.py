@@ -14,7 +14,7 @@ from common.fields import KICKED
 from common.frame import Received
 from common.ids import Address
 from common.liveness import Backoff
-from common.messages import FromNode, FromServer, Join, Leave, Offer, Refused, Rejoin
+from common.messages import Closed, FromNode, FromServer, Join, Leave, Offer, Refused, Rejoin
 from common.runtime.link import Idle, Link, connect
 
 log = logging.getLogger(__name__)
@@ -26,12 +26,15 @@ ANSWERS_WITHIN = 3.0
 FIRST_PAUSE = 0.25
 MOST_PAUSE = 5.0
 """Seconds between two tries, first and at most, less up to half by chance."""
+UNKNOWN_PAUSE = 30.0
+"""Most seconds between two tries where the server proxy has no such channel (any more)."""
 URGENT_AFTER = 1.0
 """Most seconds between two tries of a node that lacks a parent; the others back off further."""
 LOOK_EVERY = 0.1
 
+UNKNOWN_CHANNEL = "unknown_channel"
 _PERMANENT = {
-    "unknown_channel": 404,
+    UNKNOWN_CHANNEL: 404,
     "unauthorized": 404,
     "version": 503,
     "full": 453,
@@ -70,8 +73,8 @@ class ControlLink(Idle):
     """The node's link to the server proxy; made again with backoff and jitter."""
 
     __slots__ = (
-        "_channel", "_decided", "_ended", "_joined", "_link", "_member", "_said", "_server",
-        "control_bytes",
+        "_asked", "_channel", "_decided", "_ended", "_gone", "_joined", "_link", "_member", "_said",
+        "_server", "control_bytes",
     )  # fmt: skip
 
     def __init__(self, channel: str, server: Address, member: Member) -> None:
@@ -79,7 +82,7 @@ class ControlLink(Idle):
         self._channel, self._server, self._member = channel, server, member
         self._link: Link | None = None
         self._ended, self._decided = asyncio.Event(), asyncio.Event()
-        self._joined = False
+        self._joined = self._asked = self._gone = False
         self._said: str | None = None
         self.control_bytes = 0
 
@@ -87,6 +90,11 @@ class ControlLink(Idle):
     def up(self) -> bool:
         """The server proxy has made an offer on the present link."""
         return self._joined
+
+    @property
+    def gone(self) -> bool:
+        """The server proxy has said that there is no such channel, and nothing else since."""
+        return self._gone
 
     def answers(self, now: float) -> bool:
         """Whether the server proxy has said something lately: it answers each Report."""
@@ -96,12 +104,14 @@ class ControlLink(Idle):
     async def run(self) -> None:
         """Keep the control link up until cancelled."""
         backoff = Backoff(first=FIRST_PAUSE, most=MOST_PAUSE)
+        unknown = Backoff(first=FIRST_PAUSE, most=UNKNOWN_PAUSE)
         try:
             while True:
-                joined = await self._once()
-                if joined:
+                if await self._once():
                     backoff.reset()
-                await self._pause(backoff.next(random.random()))  # noqa: S311 - jitter
+                    unknown.reset()
+                now = unknown if self._gone else backoff
+                await self._pause(now.next(random.random()))  # noqa: S311 - jitter
         finally:
             if self._link is not None:
                 self._link.close()
@@ -111,7 +121,7 @@ class ControlLink(Idle):
         loop = asyncio.get_running_loop()
         began, most = loop.time(), URGENT_AFTER * (1 + random.random()) / 2  # noqa: S311 - jitter
         while (waited := loop.time() - began) < seconds:
-            if waited >= most and self._member.urgent():
+            if self._asked or (waited >= most and self._member.urgent() and not self._gone):
                 return
             await asyncio.sleep(min(seconds - waited, LOOK_EVERY))
 
@@ -119,6 +129,7 @@ class ControlLink(Idle):
         """Make the link and wait for its end; return whether the node had joined."""
         self._ended.clear()
         self._decided.clear()
+        self._asked = False
         try:
             link = await connect(self._server, self)
         except OSError as error:
@@ -149,6 +160,10 @@ class ControlLink(Idle):
         if self._link is not None:
             self._link.close("left")
 
+    def ask(self) -> None:
+        """Try again at once: somebody wants the channel now."""
+        self._asked = True
+
     def anew(self) -> None:
         """Make the link again, so that Rejoin says what has changed; the stream goes on."""
         if self._link is not None:
@@ -164,19 +179,22 @@ class ControlLink(Idle):
         message = decode_from_server(text)
         match message:
             case Offer():
-                self._joined, self._said = True, None
+                self._joined, self._said, self._gone = True, None, False
                 self._decided.set()
                 self._member.offered(message)
                 link.fields = self._member.fields
             case Refused(reason=reason, sentence=sentence, retry_after=retry_after):
                 status = _PERMANENT.get(reason, 503)
                 why = f"server proxy {self._server} refused channel {self._channel}: {sentence}"
+                self._gone = reason == UNKNOWN_CHANNEL
                 self._complain(why, ChannelUnavailableError(status, why, retry_after))
                 self._decided.set()
                 if reason == KICKED:  # it has missed the Closed that said so
                     self._member.kicked()
                 link.close(reason)
             case _:
+                # Nothing of the channel goes on after a Closed.
+                self._gone |= isinstance(message, Closed)
                 self._member.told(message)
 
     def frames(self, link: Link, received: Received) -> None:
@@ -192,7 +210,7 @@ class ControlLink(Idle):
                 else "speaks another protocol"
             )
             self._complain(no_server_proxy(self._server, how))
-        if self._joined and reason != "left":
+        if self._joined and not self._gone and reason != "left":
             log.warning(
                 "control link to server proxy %s lost: %s; the stream goes on, trying again",
                 self._server,
@@ -206,4 +224,5 @@ class ControlLink(Idle):
         if why != self._said:
             log.warning("%s", why, extra=self._member.fields)
             self._said = why
+        self._gone &= error is not None
         self._member.refused(error or ChannelUnavailableError(503, why, 5.0))

@@ -46,6 +46,8 @@ FRESH = 2.0
 """Seconds since the last packet for which a stream without its server proxy counts as playing."""
 NO_ROOM = 453
 """RTSP status: nobody has a slot for this node."""
+GONE = 404
+"""RTSP status: there is no such channel."""
 TRY_AGAIN = 503
 """RTSP status of what may pass: waiting players go on waiting."""
 FULL = 453
@@ -112,6 +114,10 @@ class Node:
 
     async def ready(self, within: float) -> MergedFeed:
         """Wait until players can be served; raise ChannelUnavailableError with a reason."""
+        if self._error is not None and self._error.status == GONE and not self.sent_away:
+            # That was some time ago.
+            self._error = None
+            self._control.ask()
         try:
             async with asyncio.timeout(within):
                 while True:
@@ -127,7 +133,7 @@ class Node:
 
     def _plays(self) -> bool:
         """Whether there is something to play now; without the server proxy the trees may go on."""
-        if self.feed.stream is None or self._seeks:
+        if self.feed.stream is None or self._seeks or self._control.gone:
             return False
         fresh = self._loop.time() - self.feed.delivered_at < FRESH
         return self.source_up if self._control.up else fresh

@@ -161,11 +161,19 @@ class Link(asyncio.Protocol):
         if self.paused and self._transport.get_write_buffer_size() > MAX_WAITING_BYTES:
             self.abort("peer does not read")
 
-    def refuse(self, reason: str, sentence: str, retry_after: float | None = None) -> None:
-        """Say no and close; on a binary link, close."""
+    def refuse(
+        self,
+        reason: str,
+        sentence: str,
+        retry_after: float | None = None,
+        *,
+        level: int = logging.INFO,
+    ) -> None:
+        """Say no and close; on a binary link, close. `level` is that of the line in the log."""
         if self.closed:
             return
-        log.info("link with %s refused: %s (%s)", self.peer, sentence, reason, extra=self.fields)
+        told = self.peer, sentence, reason
+        log.log(level, "link with %s refused: %s (%s)", *told, extra=self.fields)
         if self._reader is None:
             self.send(
                 Refused(reason=reason, sentence=sentence[:MAX_SENTENCE], retry_after=retry_after)

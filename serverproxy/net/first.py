@@ -1,37 +1,66 @@
 """What an accepted link of the server proxy is: a node's control link, a probe, or a child."""
 
+import asyncio
+import logging
 from collections.abc import Mapping
 
 from common.codec import decode_first
 from common.errors import BadMessageError
 from common.messages import Attach, Join, Probe, Rejoin
-from common.refusals import unknown_channel
+from common.refusals import NO_CHANNEL, unknown_channel
 from common.runtime.link import Idle, Link
 from serverproxy.net.channel import Channel
 
+TOLD_FOR = 600.0
+"""Seconds for which the log does not say again that a peer has asked for an unknown channel."""
+MAX_TOLD = 1024
+"""Peers and channels of which that is remembered."""
+
 
 class FirstMessage(Idle):
-    """Finds out what an accepted link is."""
+    """Finds out what an accepted link is: one for all links."""
 
     def __init__(self, channels: Mapping[str, Channel]) -> None:
         """Look in these channels."""
         self._channels = channels
+        self._told: dict[tuple[str, str], float] = {}
+        """When the log said last that a host has asked for a channel that there is not."""
 
     def message(self, link: Link, text: bytes) -> None:
         """Conform to Handler."""
         match decode_first(text):
             case (Join() | Rejoin()) as message:
                 name = message.channel if isinstance(message, Join) else message.join.channel
-                if (channel := self._find(link, name)) is not None:
+                node = message.node if isinstance(message, Rejoin) else None
+                if (channel := self._find(link, name, node)) is not None:
                     channel.control.joined(link, message)
             case (Probe() | Attach()) as request:
-                if (channel := self._find(link, request.channel)) is not None:
+                node = request.node if isinstance(request, Attach) else None
+                if (channel := self._find(link, request.channel, node)) is not None:
                     channel.feed.downlink.asked(link, request)
             case other:
                 raise BadMessageError(f"{type(other).__name__} is for a client proxy")
 
-    def _find(self, link: Link, name: str) -> Channel | None:
+    def _find(self, link: Link, name: str, node: str | None) -> Channel | None:
         channel = self._channels.get(name)
         if channel is None:
-            link.refuse("unknown_channel", unknown_channel(name, self._channels))
+            link.fields = {"channel": name, "peer": str(link.peer)} | (
+                {"node": node} if node else {}
+            )
+            level = logging.INFO if self._is_news(link.peer.host, name) else logging.DEBUG
+            link.refuse("unknown_channel", unknown_channel(name, self._channels), level=level)
         return channel
+
+    def _is_news(self, host: str, name: str) -> bool:
+        """Whether the log shall say it: whoever waits for a channel asks again and again."""
+        if name == NO_CHANNEL:
+            return False
+        now = asyncio.get_running_loop().time()
+        last = self._told.get((host, name))
+        if last is not None and now - last < TOLD_FOR:
+            return False
+        self._told.pop((host, name), None)
+        if len(self._told) >= MAX_TOLD:
+            del self._told[next(iter(self._told))]
+        self._told[host, name] = now
+        return True

@@ -14,7 +14,7 @@ from common.codec import MessageReader, decode_from_server, encode_message
 from common.errors import BadMessageError
 from common.ids import Address
 from common.messages import VERSION, Join, Refused
-from common.refusals import channels_named
+from common.refusals import NO_CHANNEL, channels_named
 from common.runtime.log import one_line
 from common.runtime.waiting import in_thread
 
@@ -23,8 +23,6 @@ CONNECT_WITHIN = 3.0
 ANSWER_WITHIN = 2.0
 MAX_ADDRESSES = 8
 """Addresses of one name that are tried."""
-NO_CHANNEL = "?"
-"""No channel has this name: who asks for it is told which there are."""
 MAX_SAID = 80
 """Characters that are shown of what another service says."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from clientproxy.core.events import ChannelUnavailableError
+from clientproxy.net import control
 from clientproxy.net.feed import MergedFeed
 from common.codec import encode_message
 from common.fields import Candidate, StripeCandidates
@@ -48,6 +49,29 @@ async def test_an_unknown_channel_is_said_to_be_so_at_once(
                 error = await open_channel(host, "nothing")
             assert error is not None
             assert (error.status, "cam" in error.why) == (404, True)
+        finally:
+            await host.close()
+
+
+async def test_a_player_is_not_told_that_there_was_no_such_channel_some_time_ago(
+    monkeypatch: pytest.MonkeyPatch, seconds: Callable[[float], float]
+) -> None:
+    """Who stays joined asks seldom by itself, and at once for a player."""
+    monkeypatch.setattr(control, "FIRST_PAUSE", 600.0)
+    monkeypatch.setattr(control, "UNKNOWN_PAUSE", 600.0)
+    monkeypatch.setattr(control, "MOST_PAUSE", 600.0)
+    async with synthetic() as server:
+        server.up()
+        server.rename("cam", "other")
+        host = InProcessNode(server.address, join_timeout=60.0)
+        try:
+            node = await host.join("cam")
+            await until(lambda: node.error is not None, seconds(10), "it is refused")
+            server.rename("other", "cam")
+            play = server.play()
+            async with asyncio.timeout(seconds(10)):
+                assert await host.channels.open("cam", None) is node.feed
+            play.cancel()
         finally:
             await host.close()
 
