@@ -31,9 +31,9 @@ class EventStream:
     """All listeners of one daemon."""
 
     def __init__(self, snapshot: Callable[[str], object], *, subjects: bool = True) -> None:
-        """`snapshot` makes one for a subject (the `channel` of the query, or '').
+        """`snapshot` makes one for a subject (the `channel` of the query, or ''), whatever it is.
 
-        It raises ProblemError for one that is not there. Without `subjects` there is only ''.
+        Without `subjects` there is only ''.
         """
         self._snapshot, self._subjects = snapshot, subjects
         self._made: dict[str, tuple[int, bytes]] = {}
@@ -71,10 +71,7 @@ class EventStream:
                 await response.write(event)
             if await self._next():
                 return
-            try:
-                event = self._event(subject)
-            except ProblemError:
-                return  # it is there no more
+            event = self._event(subject)
 
     async def _next(self) -> bool:
         """Wait until the next snapshot is due; return whether the daemon ends."""
@@ -92,6 +89,7 @@ class EventStream:
         if made != tick:
             event = b"event: snapshot\ndata: " + msgspec.json.encode(self._snapshot(subject))
             event += b"\n\n"
-            self._made = {one: had for one, had in self._made.items() if had[0] == tick}
+            fresh = {one: had for one, had in self._made.items() if had[0] == tick}
+            self._made = fresh if len(fresh) < MAX_LISTENERS else {}  # anything can be asked for
             self._made[subject] = (tick, event)
         return event

@@ -52,10 +52,9 @@ def node_detail(channel: Channel, node: NodeId) -> dict[str, object]:
 def snapshot(channels: Channels, name: str) -> dict[str, object]:
     """Return what the status page shows: all channels, and one with its trees.
 
-    Without a name it is the first. Raises ProblemError for one that is not there.
+    Without a name it is the first. None stands for one that is not there: it may come back.
     """
-    shown = name or min(channels, default="")
-    channel = None if not channels else find(channels, shown)
+    channel = channels.get(name or min(channels, default=""))
     return {**listing(channels), "channel": None if channel is None else detail(channel)}
 
 

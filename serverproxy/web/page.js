@@ -1,7 +1,7 @@
 // The status page of the server proxy: takes snapshots and shows them.
 
 import { listen, make, shown } from "/web/live.js";
-import { Egress, Events, Table, showFigures, showHead, showNode } from "/web/panels.js";
+import { Egress, Events, Table, showFigures, showHead, showMissing, showNode } from "/web/panels.js";
 import { Operator } from "/web/operator.js";
 import { Tree } from "/web/tree.js";
 
@@ -30,7 +30,12 @@ function take(snapshot) {
   performance.mark("took");
   showChannels(snapshot.channels, snapshot.channel?.name);
   const channel = snapshot.channel;
-  if (channel === null) return;
+  byId("main").classList.toggle("nothing", channel === null);
+  if (channel === null) {
+    end();
+    showMissing(wanted(), snapshot.channels.length > 0);
+    return;
+  }
   if (latest?.name !== channel.name || trees.length !== channel.trees.length) begin(channel);
   latest = channel;
   if (picked !== null && !(picked in channel.nodes)) picked = null;
@@ -55,16 +60,22 @@ function take(snapshot) {
 
 /** Show another channel: nothing of the one before is left. */
 function begin(channel) {
-  pointed = picked = null;
+  end();
+  trees = channel.trees.map((tree) => new Tree(tree.stripe, byId("trees"), point, pick));
+}
+
+/** Forget the channel that was shown. */
+function end() {
+  latest = pointed = picked = null;
+  trees = [];
   egress = new Egress();
   events.forget();
   byId("trees").replaceChildren();
-  trees = channel.trees.map((tree) => new Tree(tree.stripe, byId("trees"), point, pick));
 }
 
 function showChannels(channels, current) {
   const list = byId("channels");
-  list.hidden = channels.length < 2;
+  list.hidden = channels.every((one) => one.name === current);
   const names = channels.map((one) => one.name);
   if (list.dataset.names !== JSON.stringify(names)) {
     list.dataset.names = JSON.stringify(names);

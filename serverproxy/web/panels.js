@@ -15,6 +15,15 @@ export function showHead(channel) {
   else setState(byId("source"), "bad", `The source is down${error}`);
 }
 
+/** Say that there is no channel `name` (or "": none at all); `others`: whether there are others. */
+export function showMissing(name, others) {
+  setText(byId("name"), name || "No channel");
+  document.title = "Stripecast";
+  setState(byId("source"), "bad", others
+    ? "There is no channel of this name: it was closed, or is not in the configuration. Choose another one above."
+    : "No channel is served: it was closed, or the configuration has none.");
+}
+
 export function showFigures(channel) {
   const nodes = Object.values(channel.nodes);
   const delays = nodes.filter((node) => !node.away).map((node) => node.delay);

@@ -5,7 +5,9 @@ import statistics
 import sys
 from collections.abc import Iterator
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Dialog
@@ -270,7 +272,39 @@ def test_on_a_phone_in_the_dark_nothing_is_too_wide(
     shown.shoot(f"phone-{'crowd' if channel == 'crowd' else 'ten'}")
     # A name is text, whatever it looks like.
     assert shown.page.locator("main img, nav img").count() == 0
+    if channel == EVIL:
+        _close_both(shown, crowd)
     assert shown.faults == []
+
+
+def _close_both(shown: Shown, crowd: str) -> None:
+    """See what the page says of a channel that was closed, of one that never was, and of none."""
+
+    def close(name: str) -> None:
+        url = f"{crowd}/api/v1/channels/{quote(name)}/close"
+        assert shown.page.request.post(url, data={}).status == HTTPStatus.ACCEPTED
+
+    def says(name: str, sentence: str) -> None:
+        shown.wait_text("#name", name)
+        shown.page.wait_for_selector(f"#source.bad >> text={sentence}")
+        assert shown.page.locator("main > :visible").count() == 1
+        assert shown.page.locator(".edge").count() == 0
+        shown.wait_text("#link", "live")
+        assert shown.fits()
+
+    close(EVIL)
+    says(EVIL, "There is no channel of this name: it was closed")
+    shown.shoot("closed")
+    shown.page.locator("#channels a", has_text="crowd").click()
+    shown.wait_text("#nodes", "500")
+    shown.page.evaluate("location.hash = '#crwod'")
+    says("crwod", "There is no channel of this name: it was closed")
+    assert shown.page.locator("#channels a").all_inner_texts() == ["crowd"]
+    shown.shoot("mistyped")
+    close("crowd")
+    says("crwod", "No channel is served: it was closed, or the configuration has none.")
+    assert shown.page.locator("#channels").is_hidden()
+    shown.shoot("no-channel")
 
 
 def test_a_page_says_that_its_daemon_is_gone_and_comes_back_with_it(

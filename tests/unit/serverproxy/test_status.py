@@ -65,9 +65,21 @@ async def test_a_snapshot_is_of_the_first_channel_unless_one_is_named(crowd: Cro
     assert isinstance(shown, Mapping)
     assert shown["name"] == "cam"
     with pytest.raises(ProblemError, match="no channel 'roof'; the channels are: cam, lobby"):
-        snapshot(channels, "roof")
+        find(channels, "roof")
     with pytest.raises(ProblemError, match="the channels are: none"):
         find({}, "cam")
+
+
+async def test_a_snapshot_of_what_is_not_there_names_the_channels_that_are(crowd: Crowd) -> None:
+    """The page says so, and shows the channel once it is back."""
+    shown = snapshot({"cam": crowd.channel}, "roof")
+    assert shown["channel"] is None
+    assert [dict(one)["name"] for one in _list(shown["channels"])] == ["cam"]
+
+
+def _list(found: object) -> list[Mapping[str, object]]:
+    assert isinstance(found, list)
+    return found
 
 
 async def test_a_detached_node_has_no_depth(crowd: Crowd) -> None:

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry
 from common.ids import Address
 from common.runtime import eventstream
 from common.runtime.http import EVENTS, HttpServer
-from common.runtime.problem import ProblemError
 
 SOON = 0.05
 
@@ -22,7 +21,6 @@ class Pages:
         self.made: list[str] = []
         self.writers: list[asyncio.StreamWriter] = []
         self.padding: dict[str, str] = {}
-        self.gone = False
         self.server = HttpServer(
             registry=CollectorRegistry(), status=dict, ready=lambda: (True, "")
         )
@@ -30,8 +28,6 @@ class Pages:
         self.address = Address("", 0)
 
     def snapshot(self, subject: str) -> dict[str, object]:
-        if subject == "nowhere" or self.gone:
-            raise ProblemError(404, "There is no such channel.")
         self.made.append(subject)
         return {
             "subject": subject,
@@ -39,11 +35,13 @@ class Pages:
             "padding": self.padding.get(subject, ""),
         }
 
-    async def listen(self, subject: str = "cam") -> tuple[asyncio.StreamReader, str]:
+    async def listen(
+        self, subject: str = "cam", method: str = "GET"
+    ) -> tuple[asyncio.StreamReader, str]:
         """Return the stream and the head of the answer."""
         reader, writer = await asyncio.open_connection(self.address.host, self.address.port)
         self.writers.append(writer)
-        request = f"GET {EVENTS}?channel={subject} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        request = f"{method} {EVENTS}?channel={subject} HTTP/1.1\r\nHost: localhost\r\n\r\n"
         writer.write(request.encode())
         return reader, (await reader.readuntil(b"\r\n\r\n")).decode()
 
@@ -100,17 +98,16 @@ async def test_while_nobody_listens_nothing_is_made(pages: Pages) -> None:
         await asyncio.sleep(4 * SOON)
 
 
-async def test_what_is_not_there_is_a_problem(pages: Pages) -> None:
-    _, head = await pages.listen("nowhere")
-    assert head.startswith("HTTP/1.1 404")
-    assert "application/problem+json" in head
-
-
-async def test_a_stream_ends_when_its_subject_is_gone(pages: Pages) -> None:
-    reader, _ = await pages.listen()
-    await event(reader)
-    pages.gone = True
-    await reader.readuntil(b"\r\n0\r\n\r\n")
+async def test_so_many_subjects_are_kept_and_no_more(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for one name after another fills no memory."""
+    monkeypatch.setattr(eventstream, "EVERY", 1000.0)
+    monkeypatch.setattr(eventstream, "MAX_LISTENERS", 2)
+    for subject in ("a", "b", "b", "c", "a"):
+        _, head = await pages.listen(subject, "HEAD")
+        assert head.startswith("HTTP/1.1 200")
+    assert pages.made == ["a", "b", "c", "a"]
 
 
 async def test_so_many_listen_and_no_more(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry, Counter
 from common.ids import Address
 from common.runtime.files import load
 from common.runtime.http import Action, HttpServer
-from common.runtime.problem import ProblemError
 
 
 class Press(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,8 +35,6 @@ class Daemon:
         return {"name": name} if name == "cam" else None
 
     def snapshot(self, subject: str) -> dict[str, object]:
-        if subject == "gone":
-            raise ProblemError(404, "It is gone.")
         self.snapshots += 1
         return {"subject": subject, "number": self.snapshots}
 
