@@ -8,7 +8,7 @@ import asyncio
 import logging
 import socket
 from asyncio.staggered import staggered_race
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
