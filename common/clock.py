@@ -7,6 +7,11 @@ round trip among the last eight, whose asymmetry is least.
 from collections import deque
 
 _SAMPLES = 8
+MAX_CLOCK_STEP = 86_400
+"""Seconds ahead of the group clock at which a server process may begin to number, and no more.
+
+Its clock may have been set back since the process before it began.
+"""
 
 
 class GroupClock:

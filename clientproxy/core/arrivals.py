@@ -11,14 +11,13 @@ Rules
 
 from collections.abc import Sequence
 
+from common.clock import MAX_CLOCK_STEP
 from common.errors import BadFrameError, BadMessageError
 from common.frame import FLAG_FIRST, Packet
 from common.ids import Stripe
 
 MAX_JUMP = 1 << 22
 """Sequence numbers that a parent may leave out."""
-MAX_CLOCK_STEP = 86_400
-"""Seconds ahead of the group clock at which another server process may begin to number."""
 
 
 def check_numbers(

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from common.clock import MAX_CLOCK_STEP
 from common.fields import Stream, Track
 from common.frame import FLAG_FIRST, FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
 from common.keyframe import KeyframeDetector
@@ -26,8 +27,16 @@ MOST_BROUGHT_BY_HOST = 4
 """The same for the nodes at one host."""
 MARGIN = 1 << 20
 """How far above: nodes that are a little further on come in a moment."""
+CLOCKS_DIFFER = 60
+"""Seconds by which a node's idea of the group clock may be behind."""
 KINDS = ("video", "audio", "application", "other", "rtcp")
 """What a packet carries: RTCP of any track, or the medium of its track."""
+
+
+def may_follow(number: int, now_us: int) -> bool:
+    """Return whether to go on above a number: every node must take what then comes."""
+    most = (MAX_CLOCK_STEP - CLOCKS_DIFFER) * 1_000_000 - MARGIN
+    return number <= now_us + most
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from serverproxy.core.members import (
 )
 from serverproxy.core.membership import Membership
 from serverproxy.core.neighbours import message_as_seen
+from serverproxy.core.numbering import may_follow
 from serverproxy.net.dialback import DialBacks, within
 from serverproxy.net.feed import ChannelFeed
 from serverproxy.net.offers import Arrival, offer
@@ -44,8 +45,6 @@ DIAL_BACK_FULL = 2.0
 SILENT_AFTER = 10.0
 LOOK_EVERY = 1.0
 """Seconds between two looks for silent links: with a thousand nodes each takes a while."""
-MAX_CLOCK_STEP = 86_400
-"""Seconds ahead of the clock that a node's numbers may be for them to go on: it was set back."""
 HELD_UP = 1.0
 """Seconds between two ticks from which on this process was held up: it has not read its links."""
 
@@ -109,7 +108,9 @@ class Control:
         if rejoin.instance == self._instance_us:
             return self._ids.gave(node, nonce)
         newest = max((state.newest for state in rejoin.stripes), default=0)
-        if len(rejoin.stripes) != len(self._feed.logs) or not self._may_follow(newest):
+        if len(rejoin.stripes) != len(self._feed.logs):
+            return False
+        if not may_follow(newest, self._feed.now_us()):
             return False
         # An id is bound to a node only once all else that it says is good.
         if not self._ids.may_claim(node, nonce) or not self._feed.go_above(newest, host):
@@ -120,9 +121,6 @@ class Control:
             for other in list(self._nodes):
                 other.close("another group key")
         return True
-
-    def _may_follow(self, newest: int) -> bool:
-        return newest <= self._feed.now_us() + MAX_CLOCK_STEP * 1_000_000
 
     async def _admit(self, link: Link, node: NodeId, join: Join) -> None:
         """Dial back beside the Offer, which waits a little for it."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from clientproxy.net.node import Node
+from common.clock import MAX_CLOCK_STEP
 from common.codec import encode_body, encode_message
 from common.fields import EndFrame, StripeState
 from common.frame import FrameType, Heartbeat, Packet, encode, encode_control
@@ -296,6 +297,16 @@ async def test_who_cannot_go_on_after_a_restart_begins_afresh(
     assert (await offered_to(target, message, seconds(20))).startswith("n2-")
     assert target.server.channel.feed.numbering.next < before + MARGIN
     assert not target.server.channel.feed.accepts("an old key")
+
+
+async def test_no_false_number_makes_nodes_leave_their_parents(
+    target: Target, seconds: Callable[[float], float]
+) -> None:
+    """Of the highest number that nodes take the server proxy would go on above it."""
+    newest = target.server.channel.feed.now_us() + MAX_CLOCK_STEP * 1_000_000 - 1_000_000
+    message = returning("n7-old", target.instance - 1, newest, newest)
+    assert (await offered_to(target, message, seconds(20))).startswith("n2-")
+    assert target.server.channel.feed.numbering.next < newest
 
 
 async def test_of_two_that_claim_the_same_id_the_first_has_it(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from clientproxy.core.arrivals import MAX_CLOCK_STEP, MAX_JUMP, check_numbers, missing
+from clientproxy.core.arrivals import MAX_JUMP, check_numbers, missing
+from common.clock import MAX_CLOCK_STEP
 from common.errors import BadFrameError, BadMessageError
 from common.frame import FLAG_FIRST, Packet
 from common.ids import Stripe

@@ -2,11 +2,21 @@
 
 import pytest
 
+from clientproxy.core.arrivals import check_numbers
+from common.clock import MAX_CLOCK_STEP
 from common.codec import decode_stream, encode_body
 from common.fields import Track
 from common.frame import FLAG_FIRST, FLAG_KEYFRAME, FLAG_RTCP, FrameType
+from common.ids import Stripe
 from serverproxy.core.events import SourceDescription, SourcePacket
-from serverproxy.core.numbering import MOST_BROUGHT, MOST_BROUGHT_BY_HOST, Numbering
+from serverproxy.core.numbering import (
+    CLOCKS_DIFFER,
+    MARGIN,
+    MOST_BROUGHT,
+    MOST_BROUGHT_BY_HOST,
+    Numbering,
+    may_follow,
+)
 
 VIDEO = Track(0, "video", "H264", 90_000, 96)
 AUDIO = Track(1, "audio", "OPUS", 48_000, 97)
@@ -169,3 +179,19 @@ def test_no_host_uses_up_alone_how_often_numbers_are_driven_up() -> None:
     assert all(one.go_above(one.next, "liar") for _ in range(MOST_BROUGHT_BY_HOST))
     assert not one.go_above(one.next, "liar")
     assert one.go_above(one.next, "an honest node's")
+
+
+def test_nodes_take_what_follows_the_highest_number_that_one_may_bring() -> None:
+    """Else one false Rejoin would have every node leave its parents."""
+    now_us = FIRST + 3_600_000_000
+    highest = now_us + (MAX_CLOCK_STEP - CLOCKS_DIFFER) * 1_000_000 - MARGIN
+    assert may_follow(highest, now_us)
+    assert not may_follow(highest + 1, now_us)
+    one = numbering()
+    one.marks(b"", now_us)
+    assert one.go_above(highest)
+    packets = one.marks(b"", now_us) + one.push([video(key=True, at=1)] * 4, now_us)
+    behind_us = now_us - (CLOCKS_DIFFER - 1) * 1_000_000
+    for stripe in (Stripe(0), Stripe(1)):
+        own = [packet for packet in packets if packet.seq % 2 == stripe]
+        check_numbers(own, stripe, stripes=2, known=FIRST, group_time_us=behind_us)
