@@ -59,17 +59,20 @@ class SourceUrl:
         )
 
 
-def redact(url: str) -> str:
+def redact(url: str, *, credentials: bool = False) -> str:
     """Return an URL as it may be logged: without user, password and what looks like a secret.
 
     Rather too little than too much: an unquoted "@" or "/" must not show half a password.
+    `credentials`: it has some, which were taken out before.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
         return _shown(_SECRET.sub(_MASKED, url))
     place = re.split("[/?#]", rest, maxsplit=1)[0]
     if "@" in place or ("@" in rest and not _PLACE.fullmatch(place)):
-        rest = "***@" + rest.rpartition("@")[2]
+        credentials, rest = True, rest.rpartition("@")[2]
+    if credentials:
+        rest = f"***@{rest}"
     return _shown(f"{scheme}://{_SECRET.sub(_MASKED, rest)}")
 
 

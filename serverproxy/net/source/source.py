@@ -49,6 +49,7 @@ class Source:
         if self._url.scheme != "rtsps" and (settings.ca or settings.fingerprint):
             raise ValueError("ca and fingerprint verify rtsps:// only: this URL is without TLS")
         self._settings, self._sink, self._channel = settings, sink, channel
+        self._shown = redact(settings.url, credentials=settings.username is not None)
         self._fields = {"channel": channel}
         self._ways = self._transports()
         self._description: Description | None = None
@@ -146,8 +147,7 @@ class Source:
         self.state, self.last_error = "up", None
         media = ", ".join(f"{track.kind} {track.codec}" for track in description.tracks)
         if self._worth_telling(media):
-            url = redact(self._settings.url)
-            log.info("source %s is up: %s", url, media, extra=self._fields)
+            log.info("source %s is up: %s", self._shown, media, extra=self._fields)
 
     def _down(self, reason: str, delay: float) -> None:
         self.stats.failures += 1
@@ -156,7 +156,7 @@ class Source:
         if self._worth_telling(reason):
             log.warning(
                 "source %s: %s; trying again, next in %.1f s",
-                redact(self._settings.url),
+                self._shown,
                 reason,
                 delay,
                 extra=self._fields,

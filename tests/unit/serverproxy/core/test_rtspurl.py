@@ -65,3 +65,8 @@ def test_the_parts_do_not_show_their_secret() -> None:
 )
 def test_logs_show_no_secret(url: str, shown: str) -> None:
     assert redact(url) == shown
+
+
+@pytest.mark.parametrize("url", ["rtsp://h:554/live", "rtsp://user:sesame@h:554/live"])
+def test_credentials_that_were_taken_out_of_an_url_are_shown_as_such(url: str) -> None:
+    assert redact(url, credentials=True) == "rtsp://***@h:554/live"
