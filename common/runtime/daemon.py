@@ -12,6 +12,7 @@ Rules
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ from types import FrameType, TracebackType
 from common.errors import ProxyError
 from common.ids import Address
 from common.runtime.notify import notify, reloading, status
+from common.runtime.openfiles import allow_open_files
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,10 @@ THREADS_WITHIN = 0.5
 
 SLOW_CALLBACK = 1.0
 """Seconds after which asyncio's debug mode calls a callback slow."""
+
+TOLD_FOR = 60.0
+"""Seconds for which the log does not say again that no file can be opened."""
+_NO_FILE_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 ENDED, FAILED, BAD_CONFIG = 0, 1, 2
 """Exit codes: ended as asked, failed while running, bad configuration or arguments."""
@@ -125,6 +131,7 @@ def run_daemon(main: Callable[[Stop], Coroutine[object, object, int | None]]) ->
     the last moments of the process end quietly too.
     """
     sys.excepthook = _log_bug
+    allow_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_supervise(main))
 
@@ -132,7 +139,7 @@ def run_daemon(main: Callable[[Stop], Coroutine[object, object, int | None]]) ->
 async def _supervise(main: Callable[[Stop], Coroutine[object, object, int | None]]) -> int:
     stop = Stop()
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_log_loop_error)
+    loop.set_exception_handler(_LoopErrors())
     loop.slow_callback_duration = SLOW_CALLBACK
     _take_signals(stop, loop)
     try:
@@ -211,13 +218,29 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return asyncio.new_event_loop
 
 
-def _log_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    error = context.get("exception")
-    log.error(
-        "event loop: %s",
-        context.get("message"),
-        exc_info=error if isinstance(error, BaseException) else None,
-    )
+class _LoopErrors:
+    """The event loop's handler of errors: logs them."""
+
+    def __init__(self) -> None:
+        self._told_at = float("-inf")
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Log an error; that there are no files left, which comes in thousands, only so often."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in _NO_FILE_LEFT:
+            if loop.time() - self._told_at >= TOLD_FOR:
+                self._told_at = loop.time()
+                log.error(
+                    "no connection can be taken for now: %s; close some, or allow more open files"
+                    " (LimitNOFILE in the unit, `ulimit -Hn` in a shell)",
+                    error.strerror,
+                )
+            return
+        log.error(
+            "event loop: %s",
+            context.get("message"),
+            exc_info=error if isinstance(error, BaseException) else None,
+        )
 
 
 def _log_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -258,6 +258,24 @@ async def main(stop):
     assert "ERROR   common.runtime.daemon: event loop: " in lines[0]
 
 
+def test_that_no_file_is_left_for_a_connection_is_told_once_in_a_while(start: Start) -> None:
+    """Asyncio tells its handler a thousand times in one go."""
+    code, lines = start("""
+import errno, os
+async def main(stop):
+    loop = asyncio.get_running_loop()
+    error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    context = {"message": "socket.accept() out of system resource", "exception": error}
+    for told_for in (daemon.TOLD_FOR, 0.0):
+        daemon.TOLD_FOR = told_for
+        for _ in range(1000 if told_for else 1):
+            loop.call_exception_handler(context)
+""").wait()
+    assert code == 0
+    assert len(lines) == 2
+    assert "no connection can be taken for now: Too many open files; close some" in lines[0]
+
+
 def test_a_signal_before_the_loop_runs_ends_quietly(start: Start) -> None:
     daemon = start("say('up')\ntime.sleep(600)\nasync def main(stop): pass")
     daemon.heard("up")
