@@ -1,6 +1,6 @@
 """One search for a parent: who is probed, who is chosen, when somebody is passed over."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clientproxy.core.joining import (
     ANSWER_WAIT,
@@ -29,10 +29,16 @@ from common.policies import WayIn
 class Seeking:
     """The searches of all stripes of one node (`join.ParentSearch`)."""
 
-    __slots__ = ("_served", "_states", "standbys", "way_in")
+    __slots__ = ("_feeds", "_served", "_states", "standbys", "way_in")
 
-    def __init__(self, stripes: int, way_in: WayIn | None = None) -> None:
-        """Start without parents."""
+    def __init__(
+        self,
+        stripes: int,
+        way_in: WayIn | None = None,
+        feeds: Callable[[Stripe], bool] = lambda _stripe: False,
+    ) -> None:
+        """Start without parents; `feeds` says whether the node has children in a stripe."""
+        self._feeds = feeds
         self.way_in = WayIn() if way_in is None else way_in
         self._states = [StripeSearch() for _ in range(stripes)]
         self.standbys = Standbys(stripes, self.way_in)
@@ -158,13 +164,24 @@ class Seeking:
             state.orphan = True
             return self._begin(stripe, [target], now)
         alone = state.unanswered or not self._served
-        others = [*state.left_by, *(self.standbys.ancestors(stripe) if alone else ())]
+        others = [*state.left_by, *(self._within_reach(stripe) if alone else ())]
         if untried := [one for one in others if one.node not in state.known]:
             return self._begin(stripe, untried, now)
         if alone:
             names = {one.node for one in others}
             state.tried = [node for node in state.tried if node not in names]
         return self._report(stripe, newest, now)
+
+    def _within_reach(self, stripe: Stripe) -> list[Candidate]:
+        """Return who may help while the server proxy does not answer: the ancestors.
+
+        A child of the server proxy has none. Where only its own way there may be cut, and it has no
+        children, it asks those above it in the other stripes: it closes no cycle wherever it hangs.
+        """
+        above = self.standbys.ancestors(stripe)
+        if above or self._feeds(stripe) or self._states[stripe].reason == "closed":
+            return above
+        return self.standbys.above_elsewhere(stripe)
 
     def _after(self, stripe: Stripe) -> Candidate | None:
         """Return where the delete policy sends an orphan, if it was not there."""

@@ -12,8 +12,9 @@ Rules
 4. One that is ready is let go when a better one is ready: make before break.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from math import inf
 
 from clientproxy.core.joining import ANSWER_WAIT, Command, Hold, Release
@@ -99,11 +100,12 @@ class Standbys:
         path = self._stripes[stripe].path
         first = self._way_in.delete.target(path)
         above = sorted(path[-2::-1], key=lambda one: one is not first)
-        return [
-            Candidate(one.node, one.addresses, 0.0, available=False)
-            for one in above
-            if one.addresses or one.node == ROOT
-        ][:MAX_CANDIDATES]
+        return _candidates(one for one in above if one.addresses or one.node == ROOT)
+
+    def above_elsewhere(self, stripe: Stripe) -> list[Candidate]:
+        """Return the nodes above this one in the other stripes, the nearest first."""
+        others = (o.path for number, o in enumerate(self._stripes) if number != stripe)
+        return _candidates(one for path in others for one in path[::-1] if one.addresses)
 
     # --- what is told
 
@@ -210,6 +212,11 @@ class Standbys:
         state.failures = {n: one for n, one in state.failures.items() if n in names}
         late = {node for node, one in state.failures.items() if one.until > now}
         return next((o for o in choice if o.node != parent and NodeId(o.node) not in late), None)
+
+
+def _candidates(entries: Iterable[PathEntry]) -> list[Candidate]:
+    found = (Candidate(one.node, one.addresses, 0.0, available=False) for one in entries)
+    return list(islice(found, MAX_CANDIDATES))
 
 
 def _release(stripe: Stripe, one: Candidate | None) -> list[Command]:

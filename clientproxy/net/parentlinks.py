@@ -31,6 +31,9 @@ class Membership(Protocol):
     def newest(self, stripe: Stripe) -> int:
         """Return the newest sequence number held of a stripe, 0 before the first."""
 
+    def feeds(self, stripe: Stripe) -> bool:
+        """Return whether the node has children in a stripe."""
+
     def keyframe(self) -> int:
         """Return the newest sequence number that starts a keyframe, 0: none."""
 

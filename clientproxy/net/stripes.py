@@ -202,6 +202,10 @@ class Stripes:
         """Conform to uplink.Membership."""
         return self.logs[stripe].newest or 0
 
+    def feeds(self, stripe: Stripe) -> bool:
+        """Conform to uplink.Membership."""
+        return bool(self.downlink.children.of(stripe))
+
     def keyframe(self) -> int:
         """Conform to uplink.Membership."""
         return self._feed.keyframe

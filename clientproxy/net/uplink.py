@@ -42,7 +42,7 @@ class Uplink:
     ) -> None:
         """Start without parents; `server` is where the candidate without addresses listens."""
         way = way_in(offer.join, offer.add_policy, offer.delete_policy)
-        self.search = ParentSearch(offer.stripes, way)
+        self.search = ParentSearch(offer.stripes, way, membership.feeds)
         self.channel, self._membership, self._stripes = channel, membership, offer.stripes
         self.links = ParentLinks(self, membership, server, tasks, offer.group_key)
         self.watch = ParentWatch(self.links, self.search, membership, self.run, self._parent_lost)

@@ -27,7 +27,7 @@ from common.fields import Candidate, LostReason, PathEntry
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import AttachedReport, ParentLost
 
-S0 = Stripe(0)
+S0, S1 = Stripe(0), Stripe(1)
 A, B, C, D, P = (NodeId(name) for name in "abcdp")
 NEWEST = (1000,)
 
@@ -259,6 +259,33 @@ def test_without_the_server_proxy_the_other_ancestors_are_asked() -> None:
         if not isinstance(c, Tell | Resume | Release | Drop) and not isinstance(c, LeaveParent)
     }
     assert probed == {"a", "b", ROOT}
+
+
+def at_the_top(*, feeds: bool = False, reason: LostReason = "silent") -> list[Command]:
+    """Let a child of the server proxy in one stripe, deep in the other, ask it in vain."""
+    search = ParentSearch(2, feeds=lambda stripe: feeds and stripe == S0)
+    for stripe, parent in ((S0, ROOT), (S1, P)):
+        search.candidates(stripe, [Candidate(parent, (), 0.0, available=True)], 1.0, 0.0)
+        search.accepted(stripe, parent, 7)
+    search.path_told(S0, ROOT, path(), 0.1)
+    search.path_told(S1, P, path("a", "p"), 0.1)
+    if reason == "closed":
+        search.ended(S0, ROOT, reason, 1000, 9.0)
+    else:
+        search.silent(S0, ROOT, 1000, 9.0, reason)
+    commands = search.expire((1000, 1001), 9.0 + ASK_AGAIN)
+    return [one for one in commands if not isinstance(one, Hold | Release)]
+
+
+def test_a_leaf_at_the_top_asks_who_is_above_it_in_another_stripe() -> None:
+    """Its way to the server proxy is cut; nobody there has it below, so no cycle is closed."""
+    assert at_the_top() == [Probe(S0, ancestor("p")), Probe(S0, ancestor("a"))]
+
+
+def test_who_has_children_or_whose_server_proxy_is_gone_stays_at_the_top() -> None:
+    """Its children can help it; and where the server proxy is gone nobody has the stripe."""
+    assert at_the_top(feeds=True) == [asked(ROOT, parent=ROOT, reason="silent")]
+    assert at_the_top(reason="closed") == [asked(ROOT, parent=ROOT)]
 
 
 def test_a_standby_that_is_full_costs_no_wait() -> None:
