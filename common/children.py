@@ -65,9 +65,9 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Decision: take it. `dismiss` is a leaf child to redirect to it at once."""
+    """Decision: take it, `instead_of` a leaf child that is redirected to it at once."""
 
-    dismiss: NodeId | None = None
+    instead_of: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class Children:
                 return None
             self.gone(place.node, place.stripe)
             self._take(child)
-            return Admit(dismiss=place.node)
+            return Admit(instead_of=place.node)
         if free <= -self._spare or (place is None and not excess):
             return None
         child.splicing = place is not None

@@ -52,6 +52,8 @@ EndReason: TypeAlias = Literal[
 KICKED: Literal["kicked"] = "kicked"
 """Reason of the Closed that a node is sent away with: it hands its children over, and leaves. One
 that stays is refused for it, and its links end with it."""
+STAYS_AWAY = 60.0
+"""Seconds for which who was kicked is asked to stay away, and a client proxy does."""
 NodeNames: TypeAlias = Annotated[tuple[NodeName, ...], Meta(max_length=1000)]
 JoinMode: TypeAlias = Literal["directory", "redirect"]
 """How newcomers find a parent: the server proxy names it (Zebra), or parents do (SpreadIt)."""

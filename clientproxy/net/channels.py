@@ -13,6 +13,7 @@ from clientproxy.net.feed import MergedFeed
 from clientproxy.net.node import NO_ROOM, Node
 from common.codec import decode_first
 from common.errors import BadMessageError
+from common.fields import STAYS_AWAY
 from common.ids import Address
 from common.messages import VERSION, Attach, Hello, HelloReply, Probe
 from common.runtime.capture import Capture
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 MAX_CHANNELS = 64
 """Channels that one daemon joins at the same time."""
-STAYS_AWAY = 60.0
-"""Seconds for which a channel is not joined that this daemon was sent away from."""
 
 
 class JoinedChannels:

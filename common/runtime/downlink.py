@@ -114,9 +114,9 @@ class Downlink(Idle):
         ancestors = {NodeId(entry.node) for entry in path}
         ask = self.children.ask if request.active else self.children.hold
         match ask(request, ancestors):
-            case Admit(dismiss):
+            case Admit(instead_of):
                 self._admit(link, request, path)
-                self._make_way(stripe, dismiss, NodeId(request.node))
+                self._make_way(stripe, instead_of, NodeId(request.node))
             case SendAway(targets):
                 self._answer(link, Redirect(stripe=stripe, parent=path[-1].node, targets=targets))
                 link.close("redirected")
@@ -176,21 +176,23 @@ class Downlink(Idle):
             feed.end("detached")
             return
         match self.children.resume(node, stripe, {NodeId(entry.node) for entry in path}):
-            case Admit(dismiss):
+            case Admit(instead_of):
                 feed.resume(*self._start(stripe, wanted))
                 self._begin(feed)
-                self._make_way(stripe, dismiss, node)
+                self._make_way(stripe, instead_of, node)
             case SendAway(targets):
                 feed.send(FrameType.REDIRECT, RedirectFrame(targets))
             case Refuse(reason):
                 self.stats.refused[reason] = self.stats.refused.get(reason, 0) + 1
                 feed.end("loop" if reason == "loop" else "full")
 
-    def _make_way(self, stripe: Stripe, dismiss: NodeId | None, newcomer: NodeId) -> None:
-        """Send a leaf away at once, where there is no room for it and the newcomer."""
-        if dismiss is not None:
-            self._splice(stripe, dismiss, newcomer)
-            self._dismiss(stripe, dismiss)
+    def _make_way(self, stripe: Stripe, leaf: NodeId | None, newcomer: NodeId) -> None:
+        """Send a leaf away and end its link, where there is no room for it and the newcomer."""
+        feed = None if leaf is None else self._feeds.get((stripe, leaf))
+        if feed is not None:
+            self._splice(feed, newcomer)
+            feed.end("full")  # not a parent that died: nobody shall suspect it
+            feed.reason = "redirected"
 
     # --- feeding
 
@@ -237,18 +239,11 @@ class Downlink(Idle):
 
     # --- sending on
 
-    def _dismiss(self, stripe: Stripe, node: NodeId) -> None:
-        """End a child's link at once: there is no room for both."""
-        if (feed := self._feeds.get((stripe, node))) is not None:
-            feed.end("full")  # not a parent that died: nobody shall suspect it
-            feed.reason = "redirected"
-
-    def _splice(self, stripe: Stripe, leaf: NodeId, newcomer: NodeId) -> None:
+    def _splice(self, leaf: ChildFeed, newcomer: NodeId) -> None:
         """Hand a leaf to the newcomer that has taken its place."""
-        feed, target = self._feeds.get((stripe, leaf)), self.children.target(newcomer, stripe)
-        if feed is not None and target is not None:
-            log.debug("splice: child %s goes to %s", leaf, newcomer, extra=feed.link.fields)
-            feed.redirect([target])
+        if (target := self.children.target(newcomer, leaf.stripe)) is not None:
+            log.debug("splice: child %s goes to %s", leaf.node, newcomer, extra=leaf.link.fields)
+            leaf.redirect([target])
 
     def hand_over(self, way_in: WayIn) -> None:
         """Redirect every child to its grandparent or a sibling, or as the delete policy says."""
@@ -268,14 +263,14 @@ class Downlink(Idle):
         """Take the server proxy's word about a child."""
         match message:
             case Dismiss(node=node):
-                self._dismiss_for_good(NodeId(node))
+                self._dismiss(NodeId(node))
             case MakeWay(stripe=stripe, node=node, child=child):
                 now = self._loop.time()
                 self.children.make_way(Stripe(stripe), NodeId(node), NodeId(child), now)
             case _:
                 pass
 
-    def _dismiss_for_good(self, node: NodeId) -> None:
+    def _dismiss(self, node: NodeId) -> None:
         """End all links of a node that was sent away, and take it no more."""
         self._dismissed[node] = None
         if len(self._dismissed) > MAX_DISMISSED:
@@ -311,8 +306,9 @@ class Downlink(Idle):
                 raise BadFrameError(f"frame {kind.name} from a child")
 
     def _caught_up(self, feed: ChildFeed) -> None:
-        if (leaf := self.children.caught_up(feed.node, feed.stripe)) is not None:
-            self._splice(feed.stripe, leaf, feed.node)
+        leaf = self.children.caught_up(feed.node, feed.stripe)
+        if leaf is not None and (spliced := self._feeds.get((feed.stripe, leaf))) is not None:
+            self._splice(spliced, feed.node)
 
     def writable(self, link: Link) -> None:
         """Conform to Handler."""

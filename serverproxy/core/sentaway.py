@@ -11,7 +11,7 @@ Rules
 
 from collections.abc import Iterable
 
-from common.fields import KICKED, StripeReport
+from common.fields import KICKED, STAYS_AWAY, StripeReport
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import Closed, Dismiss
 from serverproxy.core.directory import Directory
@@ -20,8 +20,6 @@ from serverproxy.core.tree import Trees
 
 GOES_WITHIN = 5.0
 """Seconds that a node may take to go."""
-STAYS_AWAY = 60.0
-"""Seconds for which it is asked to stay away."""
 MAX_SHUT_OUT = 256
 """Nodes that are remembered as shut out; then the first is forgotten."""
 

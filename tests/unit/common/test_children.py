@@ -167,7 +167,7 @@ def test_above_a_hard_limit_the_leaf_goes_first() -> None:
     children = parent(request("a"), request("b"), spare=0)
     assert isinstance(children.ask(interior("c"), ()), Refuse), "no leaf has all there is"
     children.caught_up(A, S0)
-    assert children.ask(interior("c"), ()) == Admit(dismiss=A)
+    assert children.ask(interior("c"), ()) == Admit(instead_of=A)
     assert names(children) == [B, C]
     assert children.free(S0) == 0
 
@@ -206,7 +206,7 @@ def test_leaves_at_the_server_proxy_do_not_keep_a_tree_out() -> None:
     children.caught_up(B, S0)
     assert isinstance(children.ask(interior(D), ()), Refuse), "a newcomer can go elsewhere"
     assert isinstance(children.ask(request(E, orphan=True), ()), Refuse), "a leaf can help nobody"
-    assert children.ask(tree, ()) == Admit(dismiss=B)
+    assert children.ask(tree, ()) == Admit(instead_of=B)
     assert names(children) == [A, C]
 
 
@@ -363,7 +363,7 @@ def test_a_stalled_leaf_has_no_slot_to_give_away() -> None:
     assert children.ask(request("b"), ()) == Admit()
     assert isinstance(children.ask(interior("c"), ()), Refuse), "b has not all there is"
     children.caught_up(B, S0)
-    assert children.ask(interior("c"), ()) == Admit(dismiss=B)
+    assert children.ask(interior("c"), ()) == Admit(instead_of=B)
     assert children.free(S0) == 0
 
 

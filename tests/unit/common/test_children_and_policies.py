@@ -115,5 +115,5 @@ def test_above_a_hard_limit_the_child_goes_first_if_it_has_all_there_is(fresh: b
     if fresh:
         children.caught_up(A, S0)
     answer = children.ask(request("b", slots=2), ())
-    assert answer == (Admit(dismiss=A) if fresh else sent_to("a"))
+    assert answer == (Admit(instead_of=A) if fresh else sent_to("a"))
     assert [child.node for child in children.of(S0)] == [B if fresh else A]

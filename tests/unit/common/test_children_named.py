@@ -31,7 +31,7 @@ def test_the_child_that_was_named_goes_under_it_once_it_has_caught_up() -> None:
 
 def test_above_a_hard_limit_the_child_that_was_named_goes_first() -> None:
     children = full(spare=0)
-    assert ask(children, "x", displaces="b") == Admit(dismiss=NodeId("b"))
+    assert ask(children, "x", displaces="b") == Admit(instead_of=NodeId("b"))
     assert [child.node for child in children.of(S0)] == ["a", "x"]
 
 
@@ -64,7 +64,7 @@ def test_who_comes_long_after_comes_for_its_own_reasons() -> None:
     children.make_way(S0, NodeId("y"), NodeId("b"), 101.0)
     children.tick(100.0 + WAY_HOLDS)
     assert isinstance(children.ask(attach("x"), ()), SendAway)
-    assert children.ask(attach("y"), ()) == Admit(dismiss=NodeId("b"))
+    assert children.ask(attach("y"), ()) == Admit(instead_of=NodeId("b"))
 
 
 def test_who_can_take_nobody_takes_nobody_s_place() -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from common.fields import KICKED, StripeReport, StripeState
+from common.fields import KICKED, STAYS_AWAY, StripeReport, StripeState
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import AttachedReport, Closed, Dismiss, Leave, Report
 from serverproxy.core.members import Command, Event, Forgotten, Joined, Refuse, Rejoined, Send, Told
 from serverproxy.core.membership import Membership
-from serverproxy.core.sentaway import GOES_WITHIN, MAX_SHUT_OUT, STAYS_AWAY
+from serverproxy.core.sentaway import GOES_WITHIN, MAX_SHUT_OUT
 from serverproxy.core.tree import Trees
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
