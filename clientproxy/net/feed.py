@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from clientproxy.core.events import Viewer
-from clientproxy.core.reorder import PACKET_COST_BYTES, Reorder
+from clientproxy.core.history import History
+from clientproxy.core.reorder import Reorder
 from clientproxy.net.feedstats import FeedStats
 from common import rtcp
 from common.clock import GroupClock
@@ -32,10 +33,9 @@ class MergedFeed:
     """A channel in merged order, with its history since the last keyframe (`events.Feed`)."""
 
     __slots__ = (
-        "_delivered_before", "_from_keyframe", "_history", "_history_bytes", "_history_size",
-        "_loop", "_patient_until", "_place", "_reorder", "_reports", "_timeout", "_timer",
-        "_viewers", "_warn_at", "_warned", "capture", "channel", "clock", "delivered_at",
-        "keyframe", "node", "on_stream", "stats", "stream",
+        "_delivered_before", "_history", "_loop", "_patient_until", "_place", "_reorder",
+        "_reports", "_timeout", "_timer", "_viewers", "_warn_at", "_warned", "capture", "channel",
+        "clock", "delivered_at", "keyframe", "node", "on_stream", "stats", "stream",
     )  # fmt: skip
 
     def __init__(self, channel: str, *, reorder_timeout: float, history_bytes: int) -> None:
@@ -55,15 +55,11 @@ class MergedFeed:
         self.on_stream: Callable[[], None] = lambda: None
         """Called when the stream is known, or is another."""
         self.channel, self.clock = channel, GroupClock()
-        self._timeout, self._history_bytes = reorder_timeout, history_bytes
+        self._timeout, self._history = reorder_timeout, History(history_bytes)
         self._place: tuple[int, int] | None = None
         """Epoch and generation of the stream; None: not yet known from this server process."""
         self._reorder: Reorder | None = None
         self._viewers: list[Viewer] = []
-        self._history: list[Packet] = []
-        self._history_size = 0
-        self._from_keyframe = True
-        """The history is what a newcomer can start with."""
         self._reports: dict[int, SenderReport] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -71,7 +67,7 @@ class MergedFeed:
 
     def keep(self, *, reorder_timeout: float, history_bytes: int) -> None:
         """Wait so long for what is missing, and keep so much, from now on."""
-        self._timeout, self._history_bytes = reorder_timeout, history_bytes
+        self._timeout, self._history.max_bytes = reorder_timeout, history_bytes
         if self._reorder is not None:
             self._reorder.wait(timeout=reorder_timeout, capacity_bytes=history_bytes)
 
@@ -100,7 +96,7 @@ class MergedFeed:
     def add_viewer(self, viewer: Viewer) -> Sequence[Packet]:
         """Begin to feed a viewer; return the packets since the last keyframe."""
         self._viewers.append(viewer)
-        return list(self._history)
+        return self._history.packets()
 
     def remove_viewer(self, viewer: Viewer) -> None:
         """Feed it no more."""
@@ -153,10 +149,10 @@ class MergedFeed:
         self._reorder = Reorder(
             head=head,
             timeout=self._timeout,
-            capacity_bytes=self._history_bytes,
+            capacity_bytes=self._history.max_bytes,
             stripes=stripes,
         )
-        self._forget_history()
+        self._history.forget()
         self.keyframe = 0
         self._delivered_before = self.stats.delivered
         self.stats.begin()
@@ -255,19 +251,10 @@ class MergedFeed:
     def _deliver_data(self, packets: Sequence[Packet]) -> None:
         if not packets:
             return
+        self._history.extend(packets)
         for packet in packets:
-            if packet.flags & FLAG_KEYFRAME:
-                self._forget_history()
-                self._from_keyframe = True
-            elif packet.flags & FLAG_RTCP:
+            if packet.flags & FLAG_RTCP:
                 self._sender_report(packet)
-            if self._from_keyframe:
-                self._history.append(packet)
-                self._history_size += len(packet.payload) + PACKET_COST_BYTES
-        if self._history_size > self._history_bytes:
-            # Without its keyframe the rest is of no use to a newcomer: it waits for the next.
-            self._forget_history()
-            self._from_keyframe = False
         if self.capture.on:
             flow = Flow(self.channel, None, self.node, PLAYERS)
             self.capture.take(flow, self.stream, packets)
@@ -291,7 +278,7 @@ class MergedFeed:
             log.warning("epoch frame ignored: %s", error, extra=self.fields)
             return
         if (stream.epoch, stream.generation) != self._place:
-            self._forget_history()
+            self._history.forget()
             self._reports.clear()
             self._set_stream(stream, restarted=self.stream is not None)
 
@@ -312,7 +299,3 @@ class MergedFeed:
             viewers, self._viewers = self._viewers, []
             for viewer in viewers:
                 viewer.ended("the source has other codecs now")
-
-    def _forget_history(self) -> None:
-        self._history = []
-        self._history_size = 0
