@@ -13,8 +13,8 @@ from pathlib import Path
 
 from argparse_manpage.manpage import Manpage
 
-from clientproxy.__main__ import _parser as _clientproxy
-from serverproxy.__main__ import _parser as _serverproxy
+from clientproxy.commandline import _parser as _clientproxy
+from serverproxy.commandline import _parser as _serverproxy
 
 PARSERS = {"serverproxy": _serverproxy, "clientproxy": _clientproxy}
 _MORE = Path(__file__).parents[1] / "packaging" / "man"

@@ -111,7 +111,7 @@ def opening(key: str, address: Address) -> Iterator[None]:
 
 
 def end_quietly() -> None:
-    """Let SIGTERM and SIGINT end the process with exit code 0, until `run_daemon` takes over."""
+    """Let SIGTERM and SIGINT end the process with exit code 0; a screen is left as it was found."""
 
     def ended(_number: int, _frame: FrameType | None) -> None:
         sys.exit(ENDED)

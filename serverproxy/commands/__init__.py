@@ -1,1 +1,1 @@
-"""The commands that are no daemon: each is a module, which `__main__` calls."""
+"""The commands that are no daemon: each is a module, which `commandline` calls."""

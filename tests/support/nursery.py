@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Self
 
 import clientproxy.__main__
+import clientproxy.commandline
 from tests.support.daemons import ClientProxy
 from tests.support.processes import BenchError, Child, Process, Wrap
 from tests.support.sources import ROOT

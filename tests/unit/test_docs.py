@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clientproxy.__main__ import main as clientproxy
-from serverproxy.__main__ import main as serverproxy
+from clientproxy.commandline import main as clientproxy
+from serverproxy.commandline import main as serverproxy
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clientproxy.__main__ import main
+from clientproxy.commandline import main
 from clientproxy.config import check
 from clientproxy.net.rtsp_server import RtspServer
 from common.ids import Address

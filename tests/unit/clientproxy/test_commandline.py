@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clientproxy.__main__ import main
+from clientproxy.commandline import main
 
 SHIPPED = str(Path(__file__).parents[3] / "config" / "clientproxy.yaml")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serverproxy.__main__ import main
+from serverproxy.commandline import main
 
 SHIPPED = str(Path(__file__).parents[3] / "config" / "serverproxy.yaml")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
