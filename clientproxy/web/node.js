@@ -7,8 +7,7 @@ const byId = (id) => document.getElementById(id);
 const cards = new Map();
 
 function take(status) {
-  const port = status.rtsp?.slice(status.rtsp.lastIndexOf(":") + 1) ?? "8554";
-  const base = `rtsp://localhost:${port}/`;
+  const base = opened(status.rtsp ?? ":8554");
   setText(byId("any"), `${base}CHANNEL`);
   byId("none").hidden = status.channels.length > 0;
   const keys = new Set();
@@ -24,6 +23,15 @@ function take(status) {
     card.remove();
     cards.delete(key);
   }
+}
+
+const HERE = new Set(["", "0.0.0.0", "[::]", "127.0.0.1", "[::1]"]);
+
+/** Return what a player's URL begins with; `rtsp` is where the daemon listens, HOST:PORT. */
+export function opened(rtsp) {
+  const colon = rtsp.lastIndexOf(":");
+  const host = rtsp.slice(0, colon);
+  return `rtsp://${HERE.has(host) ? "localhost" : host}${rtsp.slice(colon)}/`;
 }
 
 function create(key) {

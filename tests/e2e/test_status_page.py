@@ -24,6 +24,16 @@ pytestmark = pytest.mark.e2e
 TEN = 10
 SOURCE = "testcard:?size=320x180&rate=15"
 TOKEN = "open-sesame-1234"
+URLS = {
+    ":8554": "rtsp://localhost:8554/",
+    "0.0.0.0:8554": "rtsp://localhost:8554/",
+    "[::]:8554": "rtsp://localhost:8554/",
+    "[::1]:8554": "rtsp://localhost:8554/",
+    "127.0.0.2:8554": "rtsp://127.0.0.2:8554/",
+    "192.0.2.2:28517": "rtsp://192.0.2.2:28517/",
+    "[2001:db8::2]:8554": "rtsp://[2001:db8::2]:8554/",
+}
+"""What players open, by where a client proxy listens for them."""
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -129,6 +139,11 @@ def _client_page(browser: Browser, fleet: Fleet) -> None:
     shown.wait_text("h2", CHANNEL)
     shown.wait_text(".verdict .state", "All is well: every stripe comes in time.")
     assert shown.text("article code") == client.url(CHANNEL).replace("127.0.0.1", "localhost")
+    shown.page.evaluate(
+        "import('/web/node.js').then((module) => { window.opened = module.opened; })"
+    )
+    for listens, base in URLS.items():
+        assert shown.page.evaluate("window.opened", listens) == base
     assert shown.text("[data-figure=players]") == "1"
     rows = shown.page.locator("tbody tr").all_inner_texts()
     for parent, row in zip(fleet.parents(client), rows, strict=True):
