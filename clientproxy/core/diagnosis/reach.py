@@ -146,13 +146,22 @@ def channel(measured: Measured) -> Iterator[Finding]:
             topic="channel",
             what=f"There is no channel {asked}. There are: {names}.",
             meaning="A player that opens it is told 404.",
-            advice=f"Open one of those: rtsp://localhost:8554/{known[0]}",
+            advice=f"Open one of those: rtsp://{_where_players_come(measured)}/{known[0]}",
         )
     else:
         seen = f" Looked at: {measured.sample.channel}." if measured.sample else ""
         there = "one channel" if len(known) == 1 else f"{len(known)} channels"
         what = f"The server proxy has {there}: {names}.{seen}"
         yield Finding(level="ok", topic="channel", what=what)
+
+
+def _where_players_come(measured: Measured) -> str:
+    """Return HOST:PORT of a player's URL, with the port that was asked for."""
+    rtsp = next((one for one in measured.ports if one.key == "rtsp"), None)
+    if rtsp is None:
+        return "localhost:8554"
+    here = _anywhere(rtsp) or _loopback(_host(rtsp))
+    return f"localhost:{rtsp.port}" if here else rtsp.address
 
 
 def reachable(measured: Measured) -> Iterator[Finding]:
@@ -165,7 +174,7 @@ def reachable(measured: Measured) -> Iterator[Finding]:
         if sample.reached:
             yield _reached(measured.server, sample)
         else:
-            yield _unreached(measured.server, sample, sample.tested_port)
+            yield _unreached(measured.server, sample, sample.tested_port, listen)
     elif listen.state != "client proxy" or running is None or running.reached is None:
         yield _another(listen, sample)
     elif running.reached:
@@ -175,7 +184,7 @@ def reachable(measured: Measured) -> Iterator[Finding]:
             what=f"Other nodes reach the client proxy that runs here, at port {listen.port}.",
         )
     else:
-        yield _unreached(measured.server, sample, listen.port)
+        yield _unreached(measured.server, sample, listen.port, listen)
 
 
 def _another(listen: Port, sample: Sample) -> Finding:
@@ -209,8 +218,13 @@ def _reached(server: Server, sample: Sample) -> Finding:
     )
 
 
-def _unreached(server: Server, sample: Sample, port: int) -> Finding:
-    if sample.advertised:
+def _unreached(server: Server, sample: Sample, port: int, listen: Port | None) -> Finding:
+    if listen is not None and _listens_elsewhere(listen, server, sample):
+        advice = (
+            f"The configuration says `listen: {listen.address}`: nobody gets in by another address"
+            f" than {_host(listen)}. Write `listen: :{listen.port}` (--listen :{listen.port})."
+        )
+    elif sample.advertised:
         advice = (
             f"The configuration says `advertise: {', '.join(sample.advertised)}`: is it the address"
             f" of your router, and does it pass TCP port {port} on to {server.local_host}?"
@@ -234,6 +248,29 @@ def _unreached(server: Server, sample: Sample, port: int) -> Finding:
         " none.",
         advice=advice,
     )
+
+
+def _listens_elsewhere(listen: Port, server: Server, sample: Sample) -> bool:
+    """Whether `listen` keeps out who connects to the address that this machine is known by."""
+    if _anywhere(listen) or _host(listen) == server.local_host:
+        return False
+    return _loopback(_host(listen)) or not sample.advertised
+
+
+def _host(port: Port) -> str:
+    return port.address.rpartition(":")[0].strip("[]")
+
+
+def _anywhere(port: Port) -> bool:
+    """Whether it is opened on all addresses."""
+    return _host(port) in {"", "0.0.0.0", "::"}  # noqa: S104 - asked for
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _connected(found: Server) -> str:

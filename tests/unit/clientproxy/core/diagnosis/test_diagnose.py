@@ -210,6 +210,21 @@ def test_an_unknown_channel_is_told_those_that_there_are() -> None:
     assert diagnosis.exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("127.0.0.1:28554", "rtsp://localhost:28554/cam"),
+        (":28554", "rtsp://localhost:28554/cam"),
+        ("[::1]:28554", "rtsp://localhost:28554/cam"),
+        ("192.0.2.2:28554", "rtsp://192.0.2.2:28554/cam"),
+    ],
+)
+def test_the_url_to_open_is_that_of_the_port_that_was_asked_for(address: str, url: str) -> None:
+    rtsp = Port(key="rtsp", address=address, port=28554, state="free")
+    found = said(of(asked="nope", sample=None, ports=(rtsp,)), "channel", "problem")
+    assert found.advice.endswith(url)
+
+
 def test_a_server_proxy_without_channels_has_nothing_to_watch() -> None:
     assert of(server=server(channels=()), sample=None).verdict == "The server proxy has no channel."
 
@@ -256,6 +271,20 @@ def test_in_one_network_it_is_the_firewall_and_no_router() -> None:
     near = server(attempt(host="192.168.1.1"))
     finding = said(of(server=near, sample=replace(SAMPLE, reached=())), "reachable", "warning")
     assert finding.advice.startswith("Open TCP port 7855 in the firewall of this machine (192.168")
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [("127.0.0.1:7855", True), ("192.168.7.7:7855", True), ("192.168.1.20:7855", False)],
+)
+def test_who_listens_at_another_address_only_is_told_so(address: str, named: bool) -> None:
+    """No firewall is to blame for what `listen` says."""
+    listen = replace(port("free"), address=address)
+    diagnosis = of(ports=(listen,), sample=replace(SAMPLE, reached=()))
+    advice = said(diagnosis, "reachable", "warning").advice
+    assert (f"`listen: {address}`" in advice) == named
+    assert ("--listen :7855" in advice) == named
+    assert ("firewall" in advice) == (not named)
 
 
 def test_an_address_that_is_advertised_in_vain_is_named() -> None:
