@@ -172,13 +172,16 @@ class Link(asyncio.Protocol):
         """Say no and close; on a binary link, close. `level` is that of the line in the log."""
         if self.closed:
             return
-        told = self.peer, sentence, reason
-        log.log(level, "link with %s refused: %s (%s)", *told, extra=self.fields)
+        self._tell_refusal(level, sentence, reason)
         if self._reader is None:
             self.send(
                 Refused(reason=reason, sentence=sentence[:MAX_SENTENCE], retry_after=retry_after)
             )
         self.close(reason)
+
+    def _tell_refusal(self, level: int, sentence: str, reason: str) -> None:
+        told = self.peer, sentence, reason
+        log.log(level, "link with %s refused: %s (%s)", *told, extra=self.fields)
 
     def close(self, reason: str = "closed") -> None:
         """Close after what was written has gone out, or cannot go out in time."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import logging
 from collections.abc import Callable
 
+from common.fewlines import FewLines
 from common.ids import Address
 from common.runtime.link import CLOSE_WITHIN, Handler, Idle, Link, Undecided
 
@@ -11,6 +13,9 @@ FIRST_MESSAGE_TIMEOUT = 5.0
 """Seconds that a new link may take to say what it is."""
 MAX_LINKS = 4096
 """Links of one listener; beyond it new ones are closed at once."""
+MOST_REFUSALS = 10
+"""Lines about refused links of one host within `REFUSALS_WITHIN`; then the 100th, 1000th …"""
+REFUSALS_WITHIN = 60.0
 _LOOK_EVERY = 0.02
 
 
@@ -22,6 +27,7 @@ class Listener:
         self._first = first
         self._links: set[Link] = set()
         self._servers: list[asyncio.Server] = []
+        self._refusals = FewLines(REFUSALS_WITHIN)
 
     async def start(self, address: Address) -> Address:
         """Listen, on all addresses if the host is empty. Raises OSError. Returns the real port."""
@@ -59,17 +65,17 @@ class Listener:
             await asyncio.sleep(_LOOK_EVERY)
 
     def _accept(self) -> Link:
-        return _Accepted(self._first(), self._links)
+        return _Accepted(self._first(), self._links, self._refusals)
 
 
 class _Accepted(Link):
     """A link that must soon say what it is; its peer hears the last word."""
 
-    __slots__ = ("_first", "_links", "_timer")
+    __slots__ = ("_first", "_links", "_refusals", "_timer")
 
-    def __init__(self, handler: Handler, links: set[Link]) -> None:
+    def __init__(self, handler: Handler, links: set[Link], refusals: FewLines) -> None:
         super().__init__(handler)
-        self._links, self._first = links, handler
+        self._links, self._first, self._refusals = links, handler, refusals
         self._timer = self._loop.call_later(FIRST_MESSAGE_TIMEOUT, self._late)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -77,6 +83,16 @@ class _Accepted(Link):
         self._links.add(self)
         if len(self._links) > MAX_LINKS:
             self.abort("too many links")
+
+    def _tell_refusal(self, level: int, sentence: str, reason: str) -> None:
+        if level >= logging.INFO:
+            host = self.peer.host
+            count = self._refusals.count(host, self._loop.time())
+            if count > MOST_REFUSALS and str(count).strip("0") != "1":
+                return
+            if count >= MOST_REFUSALS:
+                reason += f"; {count} of {host} within a minute, the {10 * count}th is told next"
+        super()._tell_refusal(level, sentence, reason)
 
     def _end(self, transport: asyncio.Transport) -> bool:
         """Let the peer close first: it may be writing, and is told by then why this one ends.

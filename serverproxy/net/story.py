@@ -5,6 +5,7 @@ One node has so many lines a minute: it could else have one written with each me
 
 import logging
 
+from common.fewlines import FewLines
 from serverproxy.core.chronicle import Happening
 
 log = logging.getLogger(__name__)
@@ -12,8 +13,6 @@ log = logging.getLogger(__name__)
 MOST_LINES = 20
 """Lines about one node within `LINES_WITHIN_US`; one more says that the rest is only counted."""
 LINES_WITHIN_US = 60_000_000
-MAX_TOLD_OF = 1024
-"""Nodes whose lines are counted; then the first is forgotten."""
 
 _SENTENCES = {
     "left": "left",
@@ -44,26 +43,18 @@ class Story:
 
     def __init__(self, channel: str) -> None:
         """Start with none."""
-        self._channel = channel
-        self._lines: dict[str, tuple[int, int]] = {}
-        """Since when lines about a node are counted, in microseconds, and how many there were."""
+        self._channel, self._lines = channel, FewLines(LINES_WITHIN_US)
 
     def tell(self, happening: Happening) -> None:
         """Log a happening, unless there were many of its node lately; that it left, always."""
         node = happening.node
         if happening.kind not in _SENTENCES or node is None:
             return
-        since, lines = self._lines.pop(node, (happening.at_us, 0))
         if happening.kind == "left":
+            self._lines.forget(node)
             tell(self._channel, happening)
-            return
-        if happening.at_us - since >= LINES_WITHIN_US:
-            since, lines = happening.at_us, 0
-        self._lines[node] = since, lines + 1
-        if len(self._lines) > MAX_TOLD_OF:
-            del self._lines[next(iter(self._lines))]
-        if lines < MOST_LINES:
+        elif (lines := self._lines.count(node, happening.at_us)) <= MOST_LINES:
             tell(self._channel, happening)
-        elif lines == MOST_LINES:
+        elif lines == MOST_LINES + 1:
             fields = {"channel": self._channel, "node": node}
-            log.info("more than %d lines a minute: the rest is not told", lines, extra=fields)
+            log.info("more than %d lines a minute: the rest is not told", MOST_LINES, extra=fields)

@@ -4,11 +4,12 @@ import logging
 
 import pytest
 
+from common.fewlines import MAX_KNOWN
 from common.ids import NodeId
 from common.messages import AttachedReport
 from serverproxy.core.chronicle import Chronicle
 from serverproxy.core.members import Forgotten, Told
-from serverproxy.net.story import LINES_WITHIN_US, MAX_TOLD_OF, MOST_LINES, Story
+from serverproxy.net.story import LINES_WITHIN_US, MOST_LINES, Story
 
 A, B, X, Y = map(NodeId, "abxy")
 
@@ -56,6 +57,6 @@ def test_that_it_left_is_told_always(caplog: pytest.LogCaptureFixture) -> None:
 def test_lines_of_so_many_nodes_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     channel = Channel(caplog)
     channel.moves(X, 100)
-    for number in range(MAX_TOLD_OF):
+    for number in range(MAX_KNOWN):
         assert channel.moves(NodeId(f"n{number}"), 1)
     assert channel.moves(X, 1)
