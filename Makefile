@@ -46,7 +46,7 @@ check: lint types ## Lint, types, import contracts and the fast tests, on all co
 	@$(PYTEST) -q -n auto $(FAST)
 
 test: debian check ## Everything that CI runs: check and all the rest, real players among it
-	@$(PYTEST) -n 3 -m "not alone" tests/integration tests/e2e
+	@$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" tests/e2e tests/integration
 	@$(PYTEST) -m alone tests/e2e
 
 test-full: export STRIPECAST_FULL = 1

@@ -4,7 +4,14 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.support import nursery
 from tests.support.processes import LAUNCHED, end_all
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _daemons_are_forked() -> Iterator[None]:
+    with nursery.shared():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -120,7 +120,9 @@ def test_a_port_that_is_taken_ends_the_daemon_with_one_line(tmp_path: Path, flag
     """Exit code 1; the line names the address and the flag."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        server = ServerProxy(tmp_path, {CHANNEL: "testcard:"}, arguments=[flag, address])
+        server = ServerProxy(
+            tmp_path, {CHANNEL: "testcard:"}, arguments=[flag, address], fresh=True
+        )
         assert server.wait(30) == 1
         (line,) = _warnings(server, '"error"')
         assert address in line
@@ -134,7 +136,7 @@ def test_a_bad_file_ends_the_daemon_with_every_fault(tmp_path: Path) -> None:
     file.write_text(
         "channels: {cam: {source: 'http://x/', stripes: 3, colour: red}}\nlog_level: no\n"
     )
-    server = ServerProxy(tmp_path, {}, arguments=["--config", str(file)])
+    server = ServerProxy(tmp_path, {}, arguments=["--config", str(file)], fresh=True)
     assert server.wait(30) == 2
     for key in ("channels.cam.source", "channels.cam.stripes", "channels.cam.colour", "log_level"):
         assert key in server.text()

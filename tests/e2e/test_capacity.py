@@ -13,7 +13,6 @@ import pytest
 from tests.support.daemons import ClientProxy, Json, ServerProxy
 from tests.support.fleet import CHANNEL
 from tests.support.netbench import Hosts
-from tests.support.nursery import ForkedClient, Nursery
 from tests.support.processes import wait_until
 from tests.support.sources import GstOptions, GstSource
 
@@ -75,7 +74,7 @@ class Stage:
 def _stage(
     folder: Path, count: int, *, config: str = "", arguments: Sequence[str] = ()
 ) -> Iterator[Stage]:
-    with Hosts(folder, count + 1) as hosts, Nursery(folder) as nursery:
+    with Hosts(folder, count + 1) as hosts:
         options = GstOptions(address=hosts.address(SERVER))
         source = GstSource(folder, options, wrap=hosts.wrap(SERVER)).wait_ready()
         path = folder / "server.yaml"
@@ -91,7 +90,7 @@ def _stage(
         stage = Stage(folder, hosts, server)
         try:
             for host in range(2, count + 2):
-                _join(stage, nursery, host, arguments)
+                _join(stage, host, arguments)
             wait_until(lambda: all(len(tree) == count for tree in stage.trees()), 20, "all hang")
             stage.flows()
             yield stage
@@ -99,12 +98,11 @@ def _stage(
                 daemon.check_log()
         finally:
             for one in stage.clients.values():
-                one.kill()  # before the nursery ends
+                one.kill()
 
 
-def _join(stage: Stage, nursery: Nursery, host: int, arguments: Sequence[str]) -> None:
-    client = ForkedClient(
-        nursery,
+def _join(stage: Stage, host: int, arguments: Sequence[str]) -> None:
+    client = ClientProxy(
         stage.folder,
         stage.server.overlay,
         join=[CHANNEL],

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemons import ServerProxy
+from tests.support.daemons import ClientProxy, ServerProxy
 from tests.support.fleet import CHANNEL, long
-from tests.support.nursery import ForkedClient, Nursery
 from tests.support.processes import wait_until
 from tests.support.sources import GstOptions, GstSource
 from tests.support.stalls import Seat, Viewers
@@ -30,8 +29,8 @@ ORPHANED, LOWERED = long(50.0, 5.0), 30.0
 """Seconds; on a quiet machine the first is 5."""
 
 
-def _joined(nursery: Nursery, folder: Path, server: ServerProxy, count: int) -> list[ForkedClient]:
-    clients = [ForkedClient(nursery, folder, server.overlay, join=[CHANNEL]) for _ in range(count)]
+def _joined(folder: Path, server: ServerProxy, count: int) -> list[ClientProxy]:
+    clients = [ClientProxy(folder, server.overlay, join=[CHANNEL]) for _ in range(count)]
     for client in clients:
         client.wait_ready()
     return clients
@@ -46,10 +45,10 @@ def _depth(server: ServerProxy) -> int:
 def test_one_dies_and_one_joins_each_second(tmp_path: Path) -> None:
     """Any node but the ten with players dies by SIGKILL; delivery is 99.9 %, depth is bounded."""
     chance = random.Random(11)
-    with GstSource(tmp_path, GstOptions(video="tiny")) as source, Nursery(tmp_path) as nursery:
+    with GstSource(tmp_path, GstOptions(video="tiny")) as source:
         server = ServerProxy(tmp_path, {CHANNEL: source.url})
         server.wait_ready()
-        clients = _joined(nursery, tmp_path, server, NODES)
+        clients = _joined(tmp_path, server, NODES)
         watched = chance.sample(clients, WATCHED)
         viewers = Viewers(tmp_path, [Seat(client.url(CHANNEL), "tcp") for client in watched])
         viewers.wait_playing()
@@ -59,7 +58,7 @@ def test_one_dies_and_one_joins_each_second(tmp_path: Path) -> None:
             victim = chance.choice([client for client in clients if client not in watched])
             clients.remove(victim)
             victim.kill()
-            clients += _joined(nursery, tmp_path, server, 1)
+            clients += _joined(tmp_path, server, 1)
             depths.append(_depth(server))
             time.sleep(max(0.0, began + second + 1 - time.monotonic()))
         wait_until(lambda: all(client.ready() for client in clients), ORPHANED, "no orphan is left")

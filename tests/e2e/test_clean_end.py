@@ -21,6 +21,8 @@ def test_debug_mode_and_warnings_as_errors_stay_quiet(tmp_path: Path, loop: str)
     """A run with players, a join, a leave and a kill; every daemon ends with 0 and a clean log."""
     env = {**STRICT, "STRIPECAST_LOOP": loop}
     with GstSource(tmp_path) as source, Fleet(tmp_path, source.url, 4, env=env) as fleet:
+        started = [Path(f"/proc/{one.pid}/cmdline").read_text() for one in fleet.daemons]
+        assert all("proxy\0run\0" in one for one in started), "a fork heeds no PYTHONWARNINGS"
         recorders = [
             FfmpegRecorder(fleet.clients[0].url(CHANNEL), tmp_path, 8, "udp"),
             FfmpegRecorder(fleet.clients[1].url(CHANNEL), tmp_path, 8, "tcp"),
@@ -41,9 +43,9 @@ def test_a_signal_ends_a_daemon_while_a_player_plays(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     """SIGINT is SIGTERM: exit code 0 within five seconds; the player is told and ends."""
-    server = ServerProxy(tmp_path, {CHANNEL: "testcard:"})
+    server = ServerProxy(tmp_path, {CHANNEL: "testcard:"}, fresh=True)
     server.wait_ready()
-    client = ClientProxy(tmp_path, server.overlay, join=[CHANNEL])
+    client = ClientProxy(tmp_path, server.overlay, join=[CHANNEL], fresh=True)
     client.wait_ready()
     player = FfmpegRecorder(client.url(CHANNEL), tmp_path, 60, "tcp")
     client.wait_metric("stripecast_players", 1)
@@ -59,7 +61,7 @@ def test_a_signal_ends_a_daemon_while_a_player_plays(
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """Two signals: the daemon is gone, whatever it was doing."""
-    server = ServerProxy(tmp_path, {CHANNEL: "testcard:"})
+    server = ServerProxy(tmp_path, {CHANNEL: "testcard:"}, fresh=True)
     server.wait_ready()
     server.send(signal.SIGTERM)
     server.send(signal.SIGTERM)

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.capture import Capture
-from tests.support.daemons import ServerProxy
+from tests.support.daemons import ClientProxy, ServerProxy
 from tests.support.fleet import CHANNEL, FULL
-from tests.support.nursery import ForkedClient, Nursery
 from tests.support.sources import GstOptions, GstSource
 from tests.support.stalls import Seat, Viewers, percentile
 
@@ -37,15 +36,13 @@ def _depths(server: ServerProxy) -> list[int]:
 def test_a_hundred_players_come_within_a_second(tmp_path: Path) -> None:
     """One player at each of a hundred client proxies, all started before: all are served."""
     chance = random.Random(5)
-    with GstSource(tmp_path, GstOptions(video="tiny")) as source, Nursery(tmp_path) as nursery:
+    with GstSource(tmp_path, GstOptions(video="tiny")) as source:
         server = ServerProxy(tmp_path, {CHANNEL: source.url})
         server.wait_ready()
         patient = tmp_path / "patient.yaml"
         patient.write_text("join_timeout: 30\n")
         config = ["--config", str(patient)]
-        clients = [
-            ForkedClient(nursery, tmp_path, server.overlay, arguments=config) for _ in range(NODES)
-        ]
+        clients = [ClientProxy(tmp_path, server.overlay, arguments=config) for _ in range(NODES)]
         for client in clients:
             client.wait_listening()
         seats = [

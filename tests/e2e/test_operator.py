@@ -20,6 +20,8 @@ pytestmark = pytest.mark.e2e
 SIX = 6
 LONGEST = 300.0
 """Seconds; the recordings are stopped before."""
+ENOUGH = 100
+"""Pictures that a recording has to have; the first and the last may be cut."""
 
 
 def post(daemon: Daemon, path: str, body: dict[str, Json]) -> dict[str, Json]:
@@ -97,8 +99,9 @@ def test_move_drain_and_kick_cost_no_viewer_a_packet(tmp_path: Path) -> None:
 
         assert all(one.returncode is None for one in recorders), "the recordings ended too early"
         for one in recorders:
+            one.wait_recorded(ENOUGH)
             one.send(signal.SIGINT)
-        verdicts = [compare(source.sent, one.result().path, least=100) for one in recorders]
+        verdicts = [compare(source.sent, one.result().path, least=ENOUGH - 2) for one in recorders]
         assert [str(verdict) for verdict in verdicts if not verdict.exact] == []
         fleet.assert_nothing_lost()
         guest.stop()

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.e2e
 
 LONGEST = 300.0
 """Seconds; the recordings are stopped before."""
+ENOUGH = 100
+"""Pictures that a recording has to have; the first and the last may be cut."""
 LOWERS: tuple[Lower, ...] = ("udp", "tcp", "udp")
 USER, PASSWORD, OTHER = "ingrid", "wald.und.wiese", "moor.und.heide"
 A = 'a: {source: "%s", username: "${CAM_USER}", password: "${credential:cam}"}'
@@ -107,8 +109,11 @@ def test_who_watches_one_channel_notices_nothing_of_another(tmp_path: Path) -> N
         one.expect_sent(50)
         assert all(recorder.returncode is None for recorder in recorders)
         for recorder in recorders:
+            recorder.wait_recorded(ENOUGH)
             recorder.send(signal.SIGINT)
-        verdicts = [compare(one.sent, recorder.result().path, least=100) for recorder in recorders]
+        verdicts = [
+            compare(one.sent, recorder.result().path, least=ENOUGH - 2) for recorder in recorders
+        ]
         assert [str(verdict) for verdict in verdicts if not verdict.exact] == []
         lost = [
             client.metrics().total("stripecast_packets_lost_total", channel="a")

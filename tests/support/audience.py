@@ -11,6 +11,8 @@ from tests.support.processes import wait_until
 
 _OPEN_END = 300.0
 """Seconds; they are ended before."""
+_ENOUGH = 100
+"""Pictures that a recording has to have; the first and the last may be cut."""
 
 
 class Audience:
@@ -49,8 +51,9 @@ class Audience:
             player.terminate(first=signal.SIGINT)
             assert not harm(player.faults)["damaged"], player.tail()
         for recorder in self._recorders:
+            recorder.wait_recorded(_ENOUGH)
             recorder.terminate(first=signal.SIGINT)
-            verdict = compare(sent, recorder.path, least=50)
+            verdict = compare(sent, recorder.path, least=_ENOUGH - 2)
             for track in verdict.tracks.values():
                 assert track.unknown + track.repeated + track.reordered <= 1, str(verdict)
         playback = self._gst.result()

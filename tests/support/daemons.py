@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.processes import BenchError, Process, Wrap, wait_until
+from tests.support.nursery import at_hand
+from tests.support.processes import BenchError, Child, Process, Wrap, wait_until
 from tests.support.sources import ROOT
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
@@ -59,7 +60,10 @@ class Metrics(dict[Sample, float]):
 
 
 class Daemon(Process):
-    """Either daemon. Starting costs about a second: construct several, then wait for each."""
+    """Either daemon, forked where a nursery is at hand, unless it is to be `fresh`.
+
+    A fresh one costs about a second to start: construct several, then wait for each.
+    """
 
     def __init__(
         self,
@@ -68,11 +72,17 @@ class Daemon(Process):
         *,
         wrap: Wrap = list,
         env: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> None:
         self._ports: dict[str, str] = {}
+        self._fresh = fresh
         command = [sys.executable, "-m", *argv, "--log-format", "json"]
         environment = {"PYTHONPATH": str(ROOT), **(env or {})}
         super().__init__(wrap(command), log, environment)
+
+    def launch(self, env: Mapping[str, str]) -> Child:
+        nursery = None if self._fresh else at_hand(self.argv, env)
+        return super().launch(env) if nursery is None else nursery.bear(self.argv, env)
 
     def wait_listening(self, timeout: float = _STARTING) -> None:
         """Wait for the line that tells the ports."""
@@ -156,7 +166,7 @@ class Daemon(Process):
 class ServerProxy(Daemon):
     """`serverproxy run`, all ports free ones."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one more than allowed, each by its name
         self,
         folder: Path,
         channels: Mapping[str, str],
@@ -165,18 +175,19 @@ class ServerProxy(Daemon):
         host: str = "127.0.0.1",
         wrap: Wrap = list,
         env: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> None:
         argv = ["serverproxy", "run", "--listen", f"{host}:0", "--http", f"{host}:0"]
         for name, url in channels.items():
             argv += ["--channel", f"{name}={url}"]
         log = folder / f"serverproxy-{time.monotonic_ns()}.log"
-        super().__init__([*argv, *arguments], log, wrap=wrap, env=env)
+        super().__init__([*argv, *arguments], log, wrap=wrap, env=env, fresh=fresh)
 
 
 class ClientProxy(Daemon):
     """`clientproxy run SERVER`, all ports free ones."""
 
-    def __init__(  # noqa: PLR0913  # one more than allowed, each by its name
+    def __init__(  # noqa: PLR0913  # two more than allowed, each by its name
         self,
         folder: Path,
         server: str,
@@ -186,13 +197,14 @@ class ClientProxy(Daemon):
         host: str = "127.0.0.1",
         wrap: Wrap = list,
         env: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> None:
         argv = ["clientproxy", "run", server, "--listen", f"{host}:0"]
         argv += ["--rtsp", f"{host}:0", "--http", f"{host}:0"]
         for channel in join:
             argv += ["--join", channel]
         log = folder / f"clientproxy-{time.monotonic_ns()}.log"
-        super().__init__([*argv, *arguments], log, wrap=wrap, env=env)
+        super().__init__([*argv, *arguments], log, wrap=wrap, env=env, fresh=fresh)
 
     def url(self, channel: str) -> str:
         """Return what a player opens."""

@@ -24,10 +24,10 @@ from itertools import repeat
 from pathlib import Path
 from typing import Self
 
-from tests.support.daemons import ServerProxy
+from tests.support.daemons import ClientProxy, ServerProxy
 from tests.support.exactness import compare
 from tests.support.fleet import CHANNEL
-from tests.support.nursery import ForkedClient, Nursery, namespace_of
+from tests.support.nursery import namespace_of
 from tests.support.outcomes import Outcome, counted, ended_early, faults_of
 from tests.support.players import FfmpegRecorder
 from tests.support.processes import BenchError, Process, Wrap, wait_until
@@ -57,7 +57,7 @@ class Place:
 class Member:
     """A client proxy of the stage."""
 
-    client: ForkedClient
+    client: ClientProxy
     place: Place
     node: str
 
@@ -108,7 +108,6 @@ class FaultStage:
         self.random = random.Random(seed)
         self._places = places or repeat(Place())
         self._sizes, self._viewer_slots = (relays, viewers), viewer_slots
-        self.nursery = Nursery(folder)
         self.place = next(self._places)
         self.server = ServerProxy(
             folder,
@@ -125,7 +124,6 @@ class FaultStage:
         self._before: dict[str, tuple[float, float]] = {}
 
     def __enter__(self) -> Self:
-        self.nursery.wait_ready()
         self.server.wait_ready()
         relays, viewers = self._sizes
         self.relays = self._started(relays)
@@ -137,7 +135,7 @@ class FaultStage:
         if kind is None:
             living = [member.client for member in self.members]
             with ThreadPoolExecutor(8) as pool:
-                list(pool.map(ForkedClient.stop, living))
+                list(pool.map(ClientProxy.stop, living))
             self.server.stop()
             for strike in self.strikes:
                 client = strike.member.client
@@ -145,7 +143,6 @@ class FaultStage:
                     client.kill()
                 client.wait(5)
                 client.check_log()
-            self.nursery.terminate()
 
     @property
     def members(self) -> list[Member]:
@@ -156,8 +153,7 @@ class FaultStage:
         places = [next(self._places) for _ in range(count)]
         overlay = self.server.overlay
         clients = [
-            ForkedClient(
-                self.nursery,
+            ClientProxy(
                 self.folder,
                 overlay,
                 join=[CHANNEL],
@@ -295,7 +291,7 @@ class FaultStage:
         return outcome
 
 
-def _node(client: ForkedClient) -> str:
+def _node(client: ClientProxy) -> str:
     channels = client.api()["channels"]
     assert isinstance(channels, list)
     first = channels[0]

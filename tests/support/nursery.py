@@ -1,11 +1,12 @@
-"""Client proxies that are forked from a process which has imported everything already.
+"""Daemons that are forked from a process which has imported everything already.
 
-    with Nursery(tmp_path) as nursery:
-        client = ForkedClient(nursery, tmp_path, server.overlay, join=["cam"])
+    with shared():
+        server = ServerProxy(...)
 
-Each is a process of its own, with its own session, log and ports, as `ClientProxy` is; only the
-0.8 s of CPU that the imports take are spent once. So a hundred can be started, and a fresh one can
-join while stalls of some milliseconds are measured on the same machine.
+Each is a process of its own, with its own session, log and ports; only the 0.8 s of CPU that the
+imports take are spent once, for all tests of a session. So a hundred can be started, and one can
+join while stalls of some milliseconds are measured on the same machine. A daemon that is made with
+`fresh=True` is `python -m` from the beginning, and ends as that does.
 """
 
 import contextlib
@@ -19,21 +20,24 @@ import selectors
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
-import clientproxy.__main__
-import clientproxy.commandline
-from tests.support.daemons import ClientProxy
-from tests.support.processes import BenchError, Child, Process, Wrap
+from tests.support.processes import LAUNCHED, BenchError, Child, Process, Wrap
 from tests.support.sources import ROOT
 
 _CLONE_NEWNET = 0x40000000
 _MOST_BYTES = 65536
 _MOST_DESCRIPTORS = 4096
 _NETNS = ["ip", "netns", "exec"]
+_PROGRAMS = ("serverproxy", "clientproxy")
+_IMPORTED = [f"{one}.{name}" for one in _PROGRAMS for name in ("__main__", "commandline", "app")]
+_OPTIONAL = ("serverproxy.net.testencoder", "uvloop")
+_STARTS_WITHIN = 120.0
+_AT_HAND: "list[Nursery]" = []
 _UNKNOWN = -1
 """Exit code of a process whose nursery has ended before it."""
 
@@ -57,6 +61,7 @@ class Nursery(Process):
 
     def __init__(self, folder: Path) -> None:
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._ours.settimeout(_STARTS_WITHIN)
         argv = [sys.executable, "-m", "tests.support.nursery", str(self._theirs.fileno())]
         super().__init__(argv, folder / "nursery.log", {"PYTHONPATH": str(ROOT)})
         self._theirs.close()
@@ -73,28 +78,29 @@ class Nursery(Process):
         )
 
     def bear(self, argv: Sequence[str], env: Mapping[str, str]) -> Child:
-        """Fork `python -m clientproxy …`; `ip netns exec NAME` may stand before it."""
+        """Fork `python -m PROGRAM …`; `ip netns exec NAME` may stand before it."""
         namespace = namespace_of(lambda _: list(argv))
         if namespace:
             argv = argv[len(_NETNS) + 1 :]
-        order = {"argv": list(argv[3:]), "env": dict(env), "namespace": namespace}
+        order = {
+            "program": argv[2],
+            "argv": list(argv[3:]),
+            "env": {**os.environ, **env},
+            "cwd": os.getcwd(),
+            "namespace": namespace,
+        }
         output, status = os.pipe(), os.pipe()
         theirs = [output[1], status[1]]
         socket.send_fds(self._ours, [json.dumps(order).encode()], theirs)
         for descriptor in theirs:
             os.close(descriptor)
-        answer = self._ours.recv(_MOST_BYTES)
+        try:
+            answer = self._ours.recv(_MOST_BYTES)
+        except TimeoutError:
+            answer = b""
         if not answer:
-            raise BenchError(f"{self} has ended:\n{self.tail()}")
+            raise BenchError(f"{self} forks nothing:\n{self.tail()}")
         return _Born(int(answer), os.fdopen(output[0], "rb"), os.fdopen(status[0], "rb"))
-
-    def wait_ready(self) -> None:
-        """Wait until it has imported all."""
-        self.expect("^READY$", 60)
-
-    def __enter__(self) -> Self:
-        self.wait_ready()
-        return self
 
     def _finished(self) -> None:
         super()._finished()
@@ -126,29 +132,33 @@ class _Born:
         return self._code
 
 
-class ForkedClient(ClientProxy):
-    """`ClientProxy`, forked."""
+@contextlib.contextmanager
+def shared() -> Iterator[None]:
+    """Let every daemon that begins meanwhile be forked, unless it is to be fresh."""
+    with tempfile.TemporaryDirectory() as folder:
+        nursery = Nursery(Path(folder))
+        LAUNCHED.remove(nursery)  # it outlives the tests
+        _AT_HAND.append(nursery)
+        try:
+            yield
+        finally:
+            _AT_HAND.remove(nursery)
+            nursery.terminate()
 
-    def __init__(  # noqa: PLR0913  # those of ClientProxy, and the nursery
-        self,
-        nursery: Nursery,
-        folder: Path,
-        server: str,
-        *,
-        join: Sequence[str] = (),
-        arguments: Sequence[str] = (),
-        host: str = "127.0.0.1",
-        wrap: Wrap = list,
-    ) -> None:
-        self._nursery = nursery
-        super().__init__(folder, server, join=join, arguments=arguments, host=host, wrap=wrap)
 
-    def launch(self, env: Mapping[str, str]) -> Child:
-        return self._nursery.bear(self.argv, env)
+def at_hand(argv: Sequence[str], env: Mapping[str, str]) -> Nursery | None:
+    """Return the one that can fork this; None where there is none, or a fresh process is meant.
+
+    What Python takes from the environment when it starts, a fork would not heed.
+    """
+    there = argv[len(_NETNS) + 1 :] if list(argv[: len(_NETNS)]) == _NETNS else argv
+    known = list(there[:2]) == [sys.executable, "-m"] and there[2] in _PROGRAMS
+    heeded = all(key == "PYTHONPATH" or not key.startswith("PYTHON") for key in env)
+    return _AT_HAND[-1] if known and heeded and _AT_HAND else None
 
 
 def _live(order: Mapping[str, object], output: int) -> int:
-    """Be a client proxy; return the exit code."""
+    """Be a daemon; return the exit code."""
     os.setsid()
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
@@ -157,11 +167,13 @@ def _live(order: Mapping[str, object], output: int) -> int:
     argv, env, namespace = order["argv"], order["env"], order["namespace"]
     assert isinstance(argv, list)
     assert isinstance(env, dict)
+    os.environ.clear()
     os.environ.update(env)
+    os.chdir(str(order["cwd"]))
     if namespace:
         enter(str(namespace))
     try:
-        return clientproxy.__main__.main(argv)
+        return int(importlib.import_module(f"{order['program']}.__main__").main(argv))
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
 
@@ -182,15 +194,16 @@ def _fork(order: Mapping[str, object], output: int) -> int:
 
 def main() -> None:
     """Fork on each order; report each end on the pipe that came with its order."""
-    importlib.import_module("clientproxy.app")
-    with contextlib.suppress(ImportError):
-        importlib.import_module("uvloop")
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    for name in _OPTIONAL:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
     orders = socket.socket(fileno=int(sys.argv[1]))
     waiting = selectors.DefaultSelector()
     waiting.register(orders, selectors.EVENT_READ, (0, 0))
-    print("READY", flush=True)
     while True:
         for key, _ in waiting.select():
             pid, status = key.data

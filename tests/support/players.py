@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.support.installed import SYSTEM_PYTHON, skip_unless_installed
-from tests.support.processes import BenchError, Process, Wrap
+from tests.support.processes import BenchError, Process, Wrap, wait_until
 
 Lower = Literal["udp", "tcp", "http"]
 _GRACE = 25.0
@@ -148,8 +148,17 @@ class FfmpegRecorder(_Player):
         self.path = log.with_suffix(".framehash")
         argv = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "level+warning", "-y"]
         argv += ["-rtsp_transport", lower, "-i", url, "-t", str(seconds), "-map", "0"]
-        argv += ["-c", "copy", "-f", "framehash", "-hash", "md5", str(self.path)]
+        argv += ["-c", "copy", "-f", "framehash", "-hash", "md5", "-flush_packets", "1"]
+        argv += [str(self.path)]  # each line at once: tests wait for the file to grow
         super().__init__(argv, log, seconds, wrap)
+
+    def wait_recorded(self, units: int, timeout: float = 60.0) -> None:
+        """Wait until it has so many units of the first track."""
+
+        def enough() -> bool:
+            return self.path.exists() and self.path.read_text().count("\n0,") >= units
+
+        wait_until(enough, timeout, f"{units} units in {self.path}", 0.1)
 
     def result(self) -> Recording:
         """Wait for the end."""
