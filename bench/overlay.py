@@ -10,7 +10,7 @@ of all nodes were given, and how the trees stood, is printed and, with --csv FIL
 of CSV with a header. The same arguments give the same figures. `crowd`: a flash crowd, all nodes
 join within one second. `joins`: the server proxy's part alone, for very many nodes. `matrix`:
 SpreadIt's add and delete policies against our own way in, as CSV and as pictures.
-A thousand nodes take about 400 microseconds of a core for each second of each node.
+A thousand nodes take 300 to 500 microseconds of a core for each second of each node.
 """
 
 import argparse
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--loss", type=float, default=0.0, metavar="PERCENT", help="of segments: they come late (0)"
     )
-    one.add_argument("--heartbeats", action="store_true", help="send each one: twice the work")
+    one.add_argument("--heartbeats", action="store_true", help="send each one: thrice the work")
     one.add_argument("--placement", default="shallow", choices=["shallow", "zebra"])
     crowd = what.add_parser("crowd", help="a flash crowd: all join within one second")
     crowd.set_defaults(do=_crowd)
