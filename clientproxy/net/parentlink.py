@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from clientproxy.core.ahead import Ahead
 from clientproxy.core.joining import ANSWER_WAIT
 from clientproxy.core.lag import LinkLag
 from common.codec import decode_from_parent, encode_body
@@ -59,8 +60,8 @@ class ParentLink(Idle):
 
     __slots__ = (
         "_began", "_gap", "_given_up", "_group_key", "_heard_before", "_link", "_loop", "_owner",
-        "_peer_us", "_request", "_untold", "beat_at", "is_attached", "jitter", "lag", "newest",
-        "node", "path", "rtt", "silent", "slow", "standby", "stripe",
+        "_peer_us", "_request", "_untold", "ahead", "beat_at", "is_attached", "jitter", "lag",
+        "newest", "node", "path", "rtt", "silent", "slow", "standby", "stripe",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, stripe: Stripe, candidate: Candidate, group_key: str) -> None:
@@ -87,6 +88,7 @@ class ParentLink(Idle):
         self.newest = 0
         """Newest sequence number that the parent told."""
         self.lag = LinkLag(self._began)
+        self.ahead = Ahead()
         self.slow = False
         """It was found to be slow."""
 
@@ -145,7 +147,7 @@ class ParentLink(Idle):
         return now - heard > max(least, 4 * self.jitter) + self.rtt
 
     def resume(self, seq: int) -> None:
-        """Ask a standby to feed from `seq` on."""
+        """Ask to be fed from `seq` on: a standby, or a parent whose frames are all behind that."""
         if self._link is not None:
             self._link.write(encode_resume(seq))
 

@@ -24,7 +24,7 @@ from common.fields import (
     StripeReport,
     StripeState,
 )
-from common.frame import FrameType, Received
+from common.frame import FrameReader, FrameType, Received
 from common.ids import Address, NodeId, Stripe
 from common.messages import VERSION, Attach, AttachedReport, ChildLost, Offer, ParentLost
 from common.runtime.downlink import Downlink
@@ -255,6 +255,19 @@ class Stripes:
             hole,
             extra=extra,
         )
+
+    def begin_anew(self, stripe: Stripe, head: int) -> None:
+        """Conform to uplink.Membership: the merge too, with what the other stripes hold by then."""
+        held, stripes = self.newest(stripe), len(self.logs)
+        text = "sequence number %d was never sent: no parent comes near it; going on at %d"
+        log.warning(text, held, head, extra=self.fields(stripe))
+        self.logs[stripe].clear()
+        self._feed.begin(head, None, {}, stripes=stripes)
+        if self.attached:
+            self._feed.complete()
+        for own in self.logs:
+            data, _, _ = own.read(head, own.size_bytes)
+            self._feed.take(FrameReader().feed(data).packets)
 
     def path_changed(self, stripe: Stripe, path: Sequence[PathEntry] | None) -> None:
         """Conform to uplink.Membership: tell the children, and leave a cycle at once."""

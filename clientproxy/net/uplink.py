@@ -260,6 +260,11 @@ class Uplink:
         now, stripe = self._loop.time(), link.stripe
         newest = self._membership.newest(stripe)
         link.heard_beat(beat, newest, now)
+        ahead = link.ahead.told(beat.newest, newest, now, starved=beat.starved)
+        if ahead and self.search.parent(stripe) == link.node:
+            link.resume(beat.newest + 1)
+            self._membership.begin_anew(stripe, beat.newest + 1)
+            return
         self.run_if(self.search.beat(stripe, link.node, newest, now, starved=beat.starved))
 
     def _parent_lost(self, link: ParentLink, reason: LostReason) -> None:

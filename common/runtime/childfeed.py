@@ -155,6 +155,17 @@ class ChildFeed:
         self._progress_at = self._loop.time()
         self._write_control(encode_resume(first))
 
+    def back_to(self, start: int) -> None:
+        """Feed a child from `start` on whose cursor is ahead of all there is: it was misled.
+
+        Any other has had what it asks for, or will have it: nothing is sent twice.
+        """
+        if self.cursor > max(start, (self._log.newest or 0) + 1):
+            self.cursor = self._start = start
+            self.live = False
+            self._taken, self._progress_at = -1, self._loop.time()
+            self.feed()
+
     def feed(self) -> None:
         """Write what there is."""
         if self.standby:

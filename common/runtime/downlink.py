@@ -171,7 +171,8 @@ class Downlink(Idle):
         """Answer the RESUME of a node that is held."""
         stripe, node = feed.stripe, feed.node
         if not feed.standby:
-            raise BadFrameError("RESUME from a child that is fed")
+            feed.back_to(self._start(stripe, wanted)[0])
+            return
         if (path := self._upstream.path(stripe)) is None:
             feed.end("detached")
             return

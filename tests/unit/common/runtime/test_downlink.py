@@ -93,6 +93,28 @@ def test_a_standby_feeds_from_the_number_that_it_is_asked_for() -> None:
     assert numbers(link) == [8, 9, 10, 11, 12]
 
 
+def test_a_child_that_was_misled_about_the_numbers_is_fed_from_where_the_parent_is() -> None:
+    parent = Parent()
+    fill(parent.log, 1, 9)
+    link = parent.asked(C, 1 << 40)
+    assert numbers(link) == []
+    parent.resumed(link, 8)
+    assert numbers(link) == [8, 9]
+    fill(parent.log, 10, 12)
+    parent.downlink.appended(S0)
+    assert numbers(link) == [10, 11, 12]
+
+
+def test_any_other_gets_nothing_twice() -> None:
+    parent = Parent()
+    fill(parent.log, 1, 9)
+    link = parent.asked(C, 4)
+    assert numbers(link) == [4, 5, 6, 7, 8, 9]
+    parent.resumed(link, 4)
+    assert numbers(link) == []
+    assert link.why is None
+
+
 def test_a_standby_without_a_parent_ends_the_link() -> None:
     parent = Parent()
     link = parent.asked(C, active=False)
