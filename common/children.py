@@ -6,7 +6,7 @@ Rules
 2. Without one, a newcomer that will serve this stripe takes the place of a leaf child: it comes in
    as the one excess and, once it has caught up, the leaf is redirected to it. Above a user's hard
    limit nobody comes in before the leaf has been sent away. The server proxy may say whose place
-   it takes (`make_way`): then also that of a child that is no leaf.
+   it takes (`make_way`): then also that of a child that is no leaf, and where it serves another.
 3. Without one, an orphan may be the one excess of an `auto` node. Of the server proxy, where there
    is an excess already, one that serves this stripe takes the place of a leaf, which goes first.
 4. All others are redirected to the children that serve this stripe, or refused as full.
@@ -135,6 +135,8 @@ class Children:
         slots = _slots(request, stripe)
         child = Child(node, stripe, slots, request.addresses, request.rtt_us)
         child.displaces, _ = self._ways.pop((stripe, node), (None, 0.0))
+        if not request.slots or not request.addresses:
+            child.displaces = None
         known = self._children.get((stripe, node))
         if (known is not None and not known.stalled) or self.free(stripe) > 0:
             return self._take(child)
@@ -195,13 +197,17 @@ class Children:
     def _squeeze(self, child: Child, *, orphan: bool, excess: bool) -> Admit | None:
         """Take one more than there are slots, if that is legal."""
         free = self.free(child.stripe)
+        # Who serves another stripe takes somebody under itself too if the server proxy says so.
+        useful = not child.leaf or child.displaces is not None
         # Above the server proxy there is nobody to ask: leaves there must not keep a tree out.
         last = self._per_stripe and orphan and free <= -self._spare
         place = None
         if last and not child.leaf:
-            # Never whom it names: it goes at once, and so would a whole tree with it.
+            # Not whom it names: it goes at once, and so would a whole tree with it.
             place = self._leaf(child.stripe)
-        elif free >= 0 and not child.leaf:
+            if place is None and not self._spare:
+                place = self._place(child, orphan=orphan)  # there is no other way in
+        elif free >= 0 and useful:
             place = self._place(child, orphan=orphan)
         if place is not None and (last or not self._spare):
             if not place.fresh:

@@ -35,9 +35,9 @@ class Arrivals:
     def send_away(self, parent: Member, stripe: Stripe, comer: Member, leaf: Member | None) -> None:
         """Suppose that a parent above a user's number sent a leaf away to the one that came."""
         graph = self._graph
-        if not parent.hard_limit or parent is graph.root or parent.count <= parent.slots:
+        if not parent.hard_limit or not self._is_over(parent, stripe):
             return
-        if not graph.serving(comer, stripe) or comer.slots < 1:
+        if leaf is None and (not graph.serving(comer, stripe) or comer.slots < 1):
             return
         if leaf is None or leaf.links[stripe].parent is not parent:
             leaf = graph.leaf_of(parent, stripe, but=comer)
@@ -45,6 +45,14 @@ class Arrivals:
             if graph.free(comer, stripe) > 0:
                 graph.expect(leaf, stripe, comer)
             graph.hang(leaf, stripe, None)
+
+    def _is_over(self, parent: Member, stripe: Stripe) -> bool:
+        """Whether more hang under who takes none above its slots than it has of these."""
+        graph = self._graph
+        if parent is graph.root:
+            too_many = len(parent.links[stripe].children) > graph.root_slots
+            return too_many and not graph.repair_slots
+        return parent.count > parent.slots
 
     def expect_splice(self, member: Member, stripe: Stripe, parent: Member) -> None:
         """Suppose that a parent above its slots will hand a leaf to the node that came."""

@@ -86,6 +86,13 @@ class Graph(Links):
             return self.root_slots + self.repair_slots - len(link.down) - link.leaving
         return member.limit - member.held
 
+    def can_hand_over(self, member: Member, stripe: Stripe) -> bool:
+        """Whether who serves the stripe and is full can take one in place of a child."""
+        if member.absent or not self.serving(member, stripe) or self.free(member, stripe) != 0:
+            return False
+        hard = member.hard_limit and not (member is self.root and self.repair_slots)
+        return self.reach(member, stripe) >= (0 if hard else 1)
+
     def depth_below(self, parent: Member, stripe: Stripe) -> int:
         """Return the depth that a child of `parent` has, 1 below who hangs nowhere."""
         depth = parent.links[stripe].depth

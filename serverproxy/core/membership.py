@@ -129,7 +129,7 @@ class Membership(SentAway):
         parents = tuple(self.candidates(s, placements[s]) for s in sorted(placements))
         return [
             MakeOffer(node, self.trees.serves(node), slots, event.addresses, parents),
-            *self._placed(placements.values()),
+            *self._placed(node, placements.values()),
         ]
 
     def placed(self, node: NodeId) -> None:
@@ -235,7 +235,7 @@ class Membership(SentAway):
             nobody = StripeCandidates(stripe, ())
             return [Send(node, Candidates(parents=nobody, retry_after=ASK_AGAIN))]
         parents = self.candidates(stripe, placement)
-        return [Send(node, Candidates(parents=parents)), *self._placed([placement])]
+        return [Send(node, Candidates(parents=parents)), *self._placed(node, [placement])]
 
     def root_child_taken(self, stripe: Stripe, child: NodeId) -> list[Command]:
         """Take the server proxy's own word that it feeds a node."""
@@ -269,9 +269,13 @@ class Membership(SentAway):
 
     # --- inside
 
-    def _placed(self, placements: Iterable[Placement]) -> list[Command]:
-        """Tell those who serve another stripe from now on, to make room."""
-        return [self.serve(one.serve) for one in placements if one.serve is not None]
+    def _placed(self, node: NodeId, placements: Iterable[Placement]) -> list[Command]:
+        """Tell who serves another stripe from now on, to make room, and whose place is meant."""
+        commands = list[Command]()
+        for one in placements:
+            commands += [] if one.serve is None else [self.serve(one.serve)]
+            commands += _way(node, one)
+        return commands
 
     def _settle(self) -> list[Command]:
         """Say what the trees owe; a move that does not happen is planned anew."""
@@ -284,8 +288,12 @@ class Membership(SentAway):
         """Ask a node to move; its new parent is told first whose place is meant, if it matters."""
         targets = self.candidates(move.stripe, move.placement).candidates
         redirect = Redirect(stripe=move.stripe, parent=move.source, targets=targets)
-        to = move.placement.candidates[0]
-        if not to.chosen or to.displaced is None:
-            return [Send(move.node, redirect)]
-        way = MakeWay(stripe=move.stripe, node=move.node, child=to.displaced)
-        return [Send(to.parent, way), Send(move.node, redirect)]
+        return [*_way(move.node, move.placement), Send(move.node, redirect)]
+
+
+def _way(node: NodeId, placement: Placement) -> list[Command]:
+    """Tell the first parent whose place a node is to take, where that is not for it to decide."""
+    to = placement.candidates[0]
+    if not to.chosen or to.displaced is None:
+        return []
+    return [Send(to.parent, MakeWay(stripe=placement.stripe, node=node, child=to.displaced))]

@@ -7,34 +7,35 @@ Rules
    a user's number sends that leaf away before it takes the newcomer. An orphan with
    a subtree but no slot left is one above its parent's slots in such a place, until the leaf has
    gone elsewhere.
-2. Where there is none, a newcomer gets in this order: Serve, shared, a repair slot. An orphan may
-   first be one above its parent's slots. Where there is no place at all, one that serves the stripe
-   takes that of a leaf at the server proxy, which is sent away first.
+2. Where there is none, a newcomer gets in this order: Serve, shared, a repair slot, and at last
+   the place of a leaf, or of a child with all below it, whatever stripe it serves itself: with a
+   slot for each stripe it is never refused. An orphan may first be one above its parent's slots.
+   Where there is no place at all, one that serves the stripe takes that of a leaf at the server
+   proxy, which is sent away first.
 3. All candidates give the same resulting depth (`zebra` does not look at depths). The first is
    reserved: it counts as a child until the node reports its parent.
 4. Whom a child has lost is a candidate only where nobody else is, and never for a remedy.
 5. Members which have not reported their own parent yet are candidates only where nobody else is.
 """
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from common.ids import Stripe
-from serverproxy.core.graph import Graph, depth_bound, height
+from serverproxy.core.graph import depth_bound, height
 from serverproxy.core.places import MAX_CANDIDATES, Candidate, Found, Placement, Query
-from serverproxy.core.shelves import Member, Shelf
+from serverproxy.core.search import Search
+from serverproxy.core.shelves import Member
+
+MOST_LOOKED_AT = 100
+"""Nodes that are looked at for one whose child could go under who else finds no place."""
 
 
-class Planner:
+class Planner(Search):
     """Finds places and reserves them."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
 
     def find(self, query: Query) -> Found | None:
         """Return the best place for a newcomer or an orphan."""
-        steps: list[Callable[[Query], Found | None]] = [
+        steps = [
             self.regular,
             self.by_serve,
             self.shared,
@@ -43,7 +44,7 @@ class Planner:
         ]
         if query.member.admitted:
             steps = [self._settled, self.regular, self._overcommitted, *steps[1:], self._last_leaf]
-        for step in steps:
+        for step in (*steps, self._in_front):
             found = step(query)
             if found is not None:
                 return found
@@ -88,14 +89,6 @@ class Planner:
             if parents := list(islice(fit, MAX_CANDIDATES)):
                 return Found(parents)
         return found
-
-    def is_pending(self, parent: Member, stripe: Stripe) -> bool:
-        """Whether a parent waits for one of its own, or nobody knows whether it has one."""
-        return parent is not self._graph.root and parent.links[stripe].pending
-
-    def slots(self, query: Query) -> Found | None:
-        """Return free slots only."""
-        return self._best([self._graph.shelves[query.stripe].free], query)
 
     def shared(self, query: Query) -> Found | None:
         """Return free slots of nodes that serve another stripe."""
@@ -156,19 +149,6 @@ class Planner:
         serve = None if found.serve is None else found.serve.id
         return Placement(stripe, candidates, found.shared, serve)
 
-    def fits(self, parent: Member, query: Query) -> bool:
-        """Whether `parent` may be a parent of `query.member`: not itself, its own, or below it."""
-        member, stripe = query.member, query.stripe
-        link = member.links[stripe]
-        if parent is member or parent is link.parent or parent in query.avoid:
-            return False
-        if parent.suspect and not query.last_resort:
-            return False
-        if not link.down and not link.children:
-            return True
-        below = self._graph.is_below(parent, member, stripe)
-        return not below and not self._graph.hangs_below(parent, member, stripe)
-
     def _candidate(self, parent: Member, query: Query, found: Found) -> Candidate:
         graph, stripe = self._graph, query.stripe
         link = parent.links[stripe]
@@ -221,6 +201,26 @@ class Planner:
             found.shared = True
         return found
 
+    def _in_front(self, query: Query) -> Found | None:
+        """Return who has no slot, in front of a leaf, whatever stripe the newcomer serves.
+
+        Where all leaves hang under nodes that serve other stripes: of a child with all below it.
+        """
+        graph, stripe, member = self._graph, query.stripe, query.member
+        if graph.free(member, stripe) < 1 or member.links[stripe].parent is not None:
+            return None  # a move need not break a link
+        interior, tops = graph.shelves[stripe].interior, list[Found]()
+        serving = (one for depth in interior.levels() for one in interior.at(depth))
+        shared = not graph.serving(member, stripe)
+        for parent in (graph.root, *islice(serving, MOST_LOOKED_AT)):
+            if not graph.can_hand_over(parent, stripe) or not self.fits(parent, query):
+                continue
+            if (leaf := graph.leaf_of(parent, stripe)) is not None:
+                return Found([parent], shared=shared, before=leaf)
+            here = (one for one in parent.links[stripe].down if one.links[stripe].parent is parent)
+            tops += [Found([parent], shared=shared, before=o) for o in here if not o.absent]
+        return tops[0] if tops else None
+
     def _last_leaf(self, query: Query) -> Found | None:
         """Return the server proxy for who serves the stripe, in place of a leaf that goes first."""
         root, stripe, member = self._graph.root, query.stripe, query.member
@@ -235,28 +235,3 @@ class Planner:
         link = one.links[query.stripe]
         ready = link.depth is not None and not link.pending
         return ready and self._graph.free(one, query.stripe) > 0 and self.fits(one, query)
-
-    def _best(
-        self, shelves: Sequence[Shelf], query: Query, *, splice: bool = False
-    ) -> Found | None:
-        for group in self._groups(shelves):
-            parents: list[Member] = []
-            for one in group:
-                if self.fits(one, query):
-                    parents.append(one)
-                    if len(parents) == MAX_CANDIDATES:
-                        break
-            if parents:
-                return Found(parents, splice)
-        return None
-
-    def _groups(self, shelves: Sequence[Shelf]) -> Iterator[Iterator[Member]]:
-        """Yield members that are as good as each other, the best first."""
-        if self._graph.policy == "zebra":
-            for shelf in shelves:
-                for key in shelf.levels():
-                    yield shelf.at(key)
-            return
-        keys = {key for shelf in shelves for key in shelf.levels()}
-        for key in sorted(keys):
-            yield (one for shelf in shelves for one in shelf.at(key))

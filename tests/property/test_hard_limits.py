@@ -35,6 +35,24 @@ def test_five_hundred_joins_make_low_trees() -> None:
     assert max(done.heights) <= depth_bound(500)
 
 
+@pytest.mark.parametrize("slots", [(0, 3), (0, 2, 2, 2), (0, 3, 1, 3), (0, 1, 3, 3)])
+def test_a_node_without_slots_keeps_nobody_out_where_none_is_kept_for_repair(
+    slots: tuple[int, ...],
+) -> None:
+    """Parents are told whose place is meant, if the newcomer serves the other stripe."""
+    model = Model(repair_slots=0)
+    for one in slots:
+        model.join(one)
+        model.wait(3)
+    model.wait(10)
+    took_part = [model.membership.members[name].max_children for name in model.nodes]
+    assert [one for one in slots if one >= len(STRIPES)] == [
+        one for one in took_part if one is not None and one >= len(STRIPES)
+    ]
+    assert not model.homeless()
+    model.trees.check()
+
+
 def _children(children: Children) -> int:
     return sum(len(children.of(stripe)) for stripe in STRIPES)
 

@@ -99,6 +99,41 @@ def test_a_newcomer_with_a_slot_for_each_stripe_is_never_refused(
         trees.check()
 
 
+@settings(max_examples=150, deadline=None)
+@example(stripes=2, root=1, repair=0, nodes=[(0, True), (3, False)])
+@example(stripes=2, root=1, repair=0, nodes=[(0, True), (2, True), (2, True), (3, False)])
+@example(stripes=1, root=1, repair=0, nodes=[(0, True), (1, True)])
+@given(
+    stripes=st.integers(1, 2),
+    root=st.integers(1, 2),
+    repair=st.integers(0, 2),
+    nodes=st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=9),
+)
+def test_nor_by_nodes_without_slots_that_came_before_it(
+    stripes: int, root: int, repair: int, nodes: list[tuple[int, bool]]
+) -> None:
+    """It takes the place of one, or of a whole subtree, also where no slot is kept for repair.
+
+    With fewer slots than stripes one may be refused: it could not take over in each of them.
+    """
+    trees = Trees(stripes=stripes, children_per_stripe=root, repair_slots=repair)
+    for index, (slots, hard) in enumerate(nodes):
+        node = NodeId(f"n{index}")
+        trees.add(node, slots=slots, hard_limit=hard or not slots)
+        placed = trees.join(node)
+        if placed is None:
+            assert slots < stripes
+            trees.remove(node)
+            continue
+        for stripe, placement in placed.items():
+            arrive(trees, node, stripe, placement.candidates[0])
+        for _ in range(20):
+            if not look(trees):
+                break
+        trees.check()
+        assert not any(trees.parent(one, s) is None for one in trees.nodes() for s in placed)
+
+
 def too_deep(trees: Trees) -> int:
     """Return by how many levels a tree is deeper than the bound."""
     depths = [trees.tree_depth(stripe) for stripe in STRIPES]

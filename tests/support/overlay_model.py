@@ -73,10 +73,10 @@ class ModelNode:
 class Model:
     """All of one channel. `actions` are what may happen next, each in its own time."""
 
-    def __init__(self, *, away_grace: float = 10.0) -> None:
-        self.trees = Trees(stripes=len(STRIPES))
+    def __init__(self, *, away_grace: float = 10.0, repair_slots: int = 1) -> None:
+        self.trees = Trees(stripes=len(STRIPES), repair_slots=repair_slots)
         self.membership = Membership(self.trees, stripes=len(STRIPES), away_grace=away_grace)
-        self.root = Children(slots=1, spare=1, per_stripe=True)
+        self.root = Children(slots=1, spare=repair_slots, per_stripe=True)
         self.nodes: dict[NodeId, ModelNode] = {}
         self.refused: list[NodeId] = []
         self.asked = 0

@@ -71,6 +71,14 @@ def test_who_can_take_nobody_takes_nobody_s_place() -> None:
     assert isinstance(ask(full(), "x", displaces="b", slots=0), SendAway)
 
 
+def test_who_serves_another_stripe_takes_the_place_that_was_named() -> None:
+    """It takes a child there too, if it has a slot: the server proxy has counted them."""
+    children, shared = full(spare=0), attach("x", serve=1)
+    assert isinstance(children.ask(shared, ()), SendAway)
+    children.make_way(S0, NodeId("x"), NodeId("b"), 0.0)
+    assert children.ask(shared, ()) == Admit(instead_of=NodeId("b"))
+
+
 def test_an_orphan_cannot_have_the_top_of_a_tree_dismissed() -> None:
     """Only a leaf goes before it is needed."""
     root = Children(slots=1, spare=1, per_stripe=True)
@@ -79,6 +87,15 @@ def test_an_orphan_cannot_have_the_top_of_a_tree_dismissed() -> None:
         root.caught_up(NodeId(node), S0)
     assert isinstance(ask(root, "y", displaces="top", orphan=True), SendAway)
     assert [child.node for child in root.of(S0)] == ["top", "x"]
+
+
+def test_an_orphan_can_where_the_server_proxy_keeps_no_slot_for_repair() -> None:
+    """There is no other way in: no leaf is there, and nothing above its one slot."""
+    root = Children(slots=1, spare=0, per_stripe=True)
+    assert root.ask(attach("top"), ()) == Admit()
+    root.caught_up(NodeId("top"), S0)
+    assert isinstance(root.ask(attach("x", orphan=True), ()), SendAway)
+    assert ask(root, "y", displaces="top", orphan=True) == Admit(instead_of=NodeId("top"))
 
 
 def test_the_place_of_a_child_that_is_stalled_is_no_place() -> None:
