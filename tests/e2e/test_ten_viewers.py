@@ -1,6 +1,6 @@
 """The main job: ten client proxies, unmodified players on each, packet for packet.
 
-Rows Z1, Z2, Z4 to Z11, Z16, Z20, Z25, S1, S3 to S8 of the checklist.
+Rows Z1, Z2, Z4 to Z11, Z16, Z20, Z25, S1, S3 to S8, S36, Z45 of the checklist.
 """
 
 from pathlib import Path
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.capture import captures, compare_captures
+from tests.support.clips import ClipName, clip
 from tests.support.exactness import compare
-from tests.support.fleet import CHANNEL, Fleet, long
+from tests.support.fleet import CHANNEL, FULL, Fleet, long
 from tests.support.players import FfmpegRecorder, GstPlayer, MpvPlayer, harm
 from tests.support.processes import wait_until
 from tests.support.rtsp_client import Transport
@@ -18,7 +19,7 @@ from tests.support.sources import GstOptions, GstSource, VlcSource
 
 pytestmark = pytest.mark.e2e
 
-TEN = 10
+SIX, TEN = 6, 10
 LOWERS: tuple[Transport, Transport] = ("udp", "tcp")
 
 
@@ -127,7 +128,7 @@ def test_the_trees_of_the_api_are_the_trees_in_the_sockets(tmp_path: Path) -> No
 
 def test_forty_kilobits_a_second_to_ten_clients(tmp_path: Path) -> None:
     """The paper's own test (Z2): 40 kbit/s, ten clients, all complete."""
-    seconds = long(8, 60)
+    seconds = long(5, 60)
     options = GstOptions(video="tiny", audio=None)
     with GstSource(tmp_path, options) as source, Fleet(tmp_path, source.url, TEN) as fleet:
         recorders = [
@@ -139,3 +140,29 @@ def test_forty_kilobits_a_second_to_ten_clients(tmp_path: Path) -> None:
         ]
         assert [str(verdict) for verdict in verdicts if not verdict.exact] == []
         fleet.assert_nothing_lost()
+
+
+FIVE: tuple[ClipName, ...] = ("paper",) * 5
+LOADS: tuple[ClipName, ...] = (*FIVE, "sd", "hd") if FULL else ("paper",)
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_what_six_receive_of_the_load_of_spreadit(tmp_path: Path, load: ClipName) -> None:
+    """SpreadIt's own clip and six clients, five runs; then 2 and 4 Mbit/s (S36, Z45)."""
+    seconds = long(4, 37.12)
+    options = GstOptions(video=load)
+    with GstSource(tmp_path, options) as source, Fleet(tmp_path, source.url, SIX) as fleet:
+        recorders = [
+            FfmpegRecorder(client.url(CHANNEL), tmp_path, seconds, LOWERS[number % 2])
+            for number, client in enumerate(fleet.clients)
+        ]
+        verdicts = [compare(source.sent, one.result().path, least=30) for one in recorders]
+        assert [str(verdict) for verdict in verdicts if not verdict.exact] == []
+        fleet.assert_nothing_lost()
+
+
+def test_the_load_of_spreadit_is_what_the_paper_says() -> None:
+    """834,352 bytes in 37.12 s."""
+    made = clip("paper")
+    sound = made.aac.stat().st_size * 37.12 / (1500 * 1024 / made.aac_rate)
+    assert made.video.stat().st_size + sound == pytest.approx(834_352, rel=0.1)

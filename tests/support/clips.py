@@ -18,7 +18,7 @@ from typing import Literal
 
 from tests.support.bitstream import VideoCodec
 
-ClipName = Literal["loop", "h265", "heavy", "tiny", "sparse"]
+ClipName = Literal["loop", "h265", "heavy", "tiny", "sparse", "paper", "sd", "hd"]
 _VERSION = 1
 """Raise when a recipe changes: the cache outlives a checkout."""
 
@@ -31,9 +31,11 @@ class Clip:
     codec: VideoCodec
     fps: int
     aac: Path
-    """ADTS, mono, 48 kHz."""
+    """ADTS, mono, at `aac_rate`."""
     opus: Path
     """Ogg, stereo, frames of 20 ms."""
+    aac_rate: int = 48000
+    """Hz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class _Recipe:
     """ffmpeg source and filters."""
     rate: str
     fps: int = 25
-    seconds: int = 32
+    seconds: float = 32
     key: int = 1
     """Seconds from key picture to key picture."""
 
@@ -60,6 +62,9 @@ _RECIPES: dict[ClipName, _Recipe] = {
     "heavy": _Recipe("h264", f"testsrc2=size=1280x720:rate=25,{_BARS},{_NOISE}", "20M", seconds=8),
     "tiny": _Recipe("h264", "testsrc=size=96x64:rate=10", "18k", fps=10, seconds=20),
     "sparse": _Recipe("h264", f"testsrc2=size=320x240:rate=25,{_BARS}", "450k", seconds=30, key=10),
+    "paper": _Recipe("h264", f"testsrc2=size=240x180:rate=25,{_BARS}", "175k", seconds=37.12),
+    "sd": _Recipe("h264", f"testsrc2=size=640x360:rate=25,{_BARS},{_NOISE}", "2M", seconds=8),
+    "hd": _Recipe("h264", f"testsrc2=size=1280x720:rate=25,{_BARS},{_NOISE}", "4M", seconds=8),
 }
 _TONE = "aevalsrc='0.2*sin(2*PI*(300+20*t)*t)+0.05*(random(0)-0.5)':s=48000:d=34"
 
@@ -105,15 +110,18 @@ def _video(name: ClipName) -> Path:
         if recipe.codec == "h264"
         else ["libx265", "-x265-params", f"{common}:info=0:log-level=error"]
     )
-    source = ["-f", "lavfi", "-i", recipe.picture, "-frames:v", str(recipe.fps * recipe.seconds)]
+    pictures = round(recipe.fps * recipe.seconds)
+    source = ["-f", "lavfi", "-i", recipe.picture, "-frames:v", str(pictures)]
     coding = ["-preset", "ultrafast", "-pix_fmt", "yuv420p", *bits, "-c:v", *encoder]
     ending = "hevc" if recipe.codec == "h265" else "h264"
     return _made(f"{name}.{recipe.codec}", [*source, *coding, "-f", ending])
 
 
-def _aac(rate: str) -> Path:
+def _aac(rate: str, hertz: int = 48000) -> Path:
     arguments = ["-f", "lavfi", "-i", _TONE, "-c:a", "aac", "-b:a", rate, "-ac", "1"]
-    return _made(f"audio{rate}.aac", [*arguments, "-frames:a", "1500", "-f", "adts"])
+    arguments += ["-ar", str(hertz)]
+    name = f"audio{rate}.aac" if hertz == 48000 else f"audio{rate}-{hertz}.aac"
+    return _made(name, [*arguments, "-frames:a", "1500", "-f", "adts"])
 
 
 def _opus() -> Path:
@@ -128,8 +136,13 @@ def clip(name: ClipName) -> Clip:
 
     loop: 32 s, H.264, about 500 kbit/s with sound. h265: the same pictures. heavy: 20 Mbit/s.
     tiny: 40 kbit/s with sound, 10 pictures a second. sparse: a key picture every 10 s.
+    paper: SpreadIt's own load (row S36): 37.12 s, 240 x 180, 11.025 kHz mono, 180 kbit/s in all.
+    sd, hd: 2 and 4 Mbit/s.
     """
     recipe = _RECIPES[name]
+    if name == "paper":
+        aac = _aac("16k", 11025)
+        return Clip(_video(name), recipe.codec, recipe.fps, aac, _opus(), aac_rate=11025)
     aac = _aac("12k" if name == "tiny" else "64k")
     return Clip(_video(name), recipe.codec, recipe.fps, aac, _opus())
 

@@ -37,10 +37,12 @@ from tests.support.bitstream import (  # noqa: E402
 _CAPS = {
     "h264": "video/x-h264,stream-format=byte-stream,alignment=au,framerate={fps}/1",
     "h265": "video/x-h265,stream-format=byte-stream,alignment=au,framerate={fps}/1",
-    "aac": "audio/mpeg,mpegversion=4,stream-format=raw,rate=48000,channels=1,"
-    "codec_data=(buffer)1188",
+    "aac": "audio/mpeg,mpegversion=4,stream-format=raw,rate={rate},channels=1,"
+    "codec_data=(buffer){config}",
     "opus": "audio/x-opus,rate=48000,channels=2,channel-mapping-family=0",
 }
+_AAC_CONFIG = {48000: "1188", 11025: "1508"}
+"""AudioSpecificConfig of mono AAC-LC by sampling rate (ISO 14496-3)."""
 _PAY = {
     "h264": "rtph264pay config-interval=0 aggregate-mode=none",
     "h265": "rtph265pay config-interval=0 aggregate-mode=none",
@@ -71,10 +73,16 @@ def video_track(path: Path, codec: VideoCodec, fps: int) -> Track:
     return Track("video", codec, 1 / fps, make)
 
 
-def audio_track(path: Path, codec: str) -> Track:
+def caps(codec: str, arguments: argparse.Namespace) -> str:
+    """Return what the units of a track are, in GStreamer's words."""
+    rate = arguments.audio_rate
+    return _CAPS[codec].format(fps=arguments.fps, rate=rate, config=_AAC_CONFIG[rate])
+
+
+def audio_track(path: Path, codec: str, rate: int) -> Track:
     data = path.read_bytes()
     frames = adts_frames(data) if codec == "aac" else ogg_packets(data)
-    duration = 1024 / 48000 if codec == "aac" else 0.02
+    duration = 1024 / rate if codec == "aac" else 0.02
     return Track("audio", codec, duration, lambda n: (frames[n % len(frames)], True))
 
 
@@ -238,6 +246,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--audio", type=Path)
     parser.add_argument("--audio-codec", choices=["aac", "opus"], default="aac")
+    parser.add_argument("--audio-rate", type=int, choices=list(_AAC_CONFIG), default=48000)
     parser.add_argument("--auth", help="USER:PASSWORD")
     parser.add_argument("--auth-method", choices=["basic", "digest"], default="digest")
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
@@ -253,7 +262,7 @@ def factory_for(
     factory = GstRtspServer.RTSPMediaFactory()
     parts = [
         f"appsrc name=src{i} is-live=true format=time do-timestamp=false block=false max-bytes=0 "
-        f"caps={_CAPS[track.codec].format(fps=arguments.fps)} "
+        f"caps={caps(track.codec, arguments)} "
         f"! {_PAY[track.codec]} name=pay{i} pt={96 + i} mtu={arguments.mtu}"
         for i, track in enumerate(tracks)
     ]
@@ -312,7 +321,7 @@ def main() -> None:
     if arguments.video:
         tracks.append(video_track(arguments.video, arguments.codec, arguments.fps))
     if arguments.audio:
-        tracks.append(audio_track(arguments.audio, arguments.audio_codec))
+        tracks.append(audio_track(arguments.audio, arguments.audio_codec, arguments.audio_rate))
     feeder = Feeder(tracks, arguments.log)
     server = GstRtspServer.RTSPServer()
     server.set_address(arguments.address)

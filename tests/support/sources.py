@@ -79,6 +79,7 @@ class GstSource(Process):
         if self.options.audio:
             path = chosen.aac if self.options.audio == "aac" else chosen.opus
             argv += ["--audio", str(path), "--audio-codec", self.options.audio]
+            argv += ["--audio-rate", str(chosen.aac_rate)]
         return argv
 
     def _service(self) -> list[str]:
