@@ -36,6 +36,7 @@ class ClientProxy:
             self._tasks,
             allow_servers=None,
             access=lambda: self._channels.config.access,
+            lag=self._channels.lag,
         )
         figures = ClientMetrics(self._figures), PlayerMetrics(self._rtsp.stats)
         self._http = HttpServer(
@@ -78,11 +79,12 @@ class ClientProxy:
             self._channels.overlay = overlay
             self._channels.join_all()
             self._listening.set()
-            self._tasks.spawn(self._channels.run(), name="linger")
+            linger = self._tasks.spawn(self._channels.run(), name="linger")
             stop.on_reload(self._channels.reload)
             stop.on_reload(lambda: self._channels.capture.follow(self._channels.config.capture))
-            self._tasks.spawn(keep_informed(self._summary), name="service manager")
-            await stop.wait()
+            informed = keep_informed(self._summary, beats=lambda: self._channels.lag.beats)
+            self._tasks.spawn(informed, name="service manager")
+            await stop.wait(linger)
         finally:
             await self._rtsp.close()
             await self._channels.close()

@@ -49,12 +49,13 @@ class ServerProxy:
             log.info("listening", extra={"overlay": self.overlay, "http": self.http})
             await self._served.capture.start(self._config.capture)
             self._served.open()
-            self.tasks.spawn(self._tick(), name="tick")
+            tick = self.tasks.spawn(self._tick(), name="tick")
             stop.on_reload(self._served.reload)
             stop.on_reload(lambda: self._served.capture.follow(self._served.config.capture))
             sentence = partial(summary, self.channels)
-            self.tasks.spawn(keep_informed(sentence), name="service manager")
-            await stop.wait()
+            informed = keep_informed(sentence, beats=lambda: self._lag.beats)
+            self.tasks.spawn(informed, name="service manager")
+            await stop.wait(tick)
         finally:
             self._served.close()
             await self._served.capture.close()
@@ -69,7 +70,7 @@ class ServerProxy:
             await asyncio.sleep(TICK)
             now = loop.time()
             self._lag.woken(now - last, TICK)
-            self._served.tick(now - last)
+            self._served.tick(now - last, self._lag)
             last = now
 
     def _web(self) -> HttpServer:

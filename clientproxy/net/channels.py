@@ -121,15 +121,20 @@ class JoinedChannels:
         """Leave channels that nobody watches any more, until cancelled."""
         while True:
             await asyncio.sleep(0.5)
-            now = asyncio.get_running_loop().time()
-            await self._heed(now)
-            for (channel, server), node in list(self.nodes.items()):
-                pinned = server == self.config.server and channel in self.config.join
-                if pinned or node.feed.viewers or self._opening.get(node):
-                    self._leave_at[node] = now + self.config.linger
-                elif now >= self._leave_at.setdefault(node, now + self.config.linger):
-                    log.info("nobody watches: leaving", extra=node.fields)
-                    await self._leave(channel, server)
+            self.lag.beats += 1
+            with self.lag.part({}):
+                await self._look()
+
+    async def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        await self._heed(now)
+        for (channel, server), node in list(self.nodes.items()):
+            pinned = server == self.config.server and channel in self.config.join
+            if pinned or node.feed.viewers or self._opening.get(node):
+                self._leave_at[node] = now + self.config.linger
+            elif now >= self._leave_at.setdefault(node, now + self.config.linger):
+                log.info("nobody watches: leaving", extra=node.fields)
+                await self._leave(channel, server)
 
     async def _heed(self, now: float) -> None:
         """Leave where this daemon was sent away, children first; come back after a while."""

@@ -100,16 +100,17 @@ class Node:
             await asyncio.sleep(TICK)
             now = self._loop.time()
             self._lag.woken(now - last, TICK)
-            self._control.tick(now)
-            if self.stripes is not None:
-                answers = self._control.answers(now)
-                self.stripes.uplink.search.served(now, answers=answers)
-                self.stripes.tick(now - last)
-                slow = self.stripes.uplink.watch.downlink_slow
-                # That its own network is slow cannot wait: its children are behind too.
-                if (now >= report_at or slow > said_slow) and self._control.up:
-                    report_at, said_slow = now + REPORT_EVERY, slow
-                    self._control.tell(self._report(self.stripes, now))
+            with self._lag.part(self.feed.fields):
+                self._control.tick(now)
+                if self.stripes is not None:
+                    answers = self._control.answers(now)
+                    self.stripes.uplink.search.served(now, answers=answers)
+                    self.stripes.tick(now - last)
+                    slow = self.stripes.uplink.watch.downlink_slow
+                    # That its own network is slow cannot wait: its children are behind too.
+                    if (now >= report_at or slow > said_slow) and self._control.up:
+                        report_at, said_slow = now + REPORT_EVERY, slow
+                        self._control.tell(self._report(self.stripes, now))
             last = now
 
     async def ready(self, within: float) -> MergedFeed:

@@ -21,6 +21,7 @@ from clientproxy.net.rtsp.stats import ServerStats
 from clientproxy.net.rtsp.terms import Terms
 from common.ids import Address
 from common.rtsp.auth import Access, Guard, Nonces
+from common.runtime.metrics import LoopLag
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class RtspServer:
         allow_servers: Collection[str] | None = (),
         access: Callable[[], Access | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        lag: LoopLag | None = None,
     ) -> None:
         """Take where feeds come from, and which server proxies a URL may name (None: any).
 
@@ -56,7 +58,7 @@ class RtspServer:
         self._allow_servers = allow_servers
         self._access = access
         self._nonces = Nonces(secrets.token_bytes(16))
-        self._clock = clock
+        self._clock, self._lag = clock, LoopLag() if lag is None else lag
         self.beyond_loopback = False
         """It listens where other machines can reach it."""
         self._tunnels: Tunnels[Connection] = Tunnels()
@@ -149,15 +151,19 @@ class RtspServer:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            self._sessions.tick()
-            now = self._clock()
-            for half in self._tunnels.expired(now):
-                half.close()
-            for connection in list(self._connections):
-                player = self._tunnels.get_of(connection) or connection
-                idle = now - player.last_request > _IDLE_TIMEOUT
-                if idle and not self._sessions.belong_to(player):
-                    connection.close()
+            with self._lag.part({}):
+                self._expire()
+
+    def _expire(self) -> None:
+        self._sessions.tick()
+        now = self._clock()
+        for half in self._tunnels.expired(now):
+            half.close()
+        for connection in list(self._connections):
+            player = self._tunnels.get_of(connection) or connection
+            idle = now - player.last_request > _IDLE_TIMEOUT
+            if idle and not self._sessions.belong_to(player):
+                connection.close()
 
 
 async def _bind(address: Address) -> list[socket.socket]:

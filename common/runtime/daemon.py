@@ -7,7 +7,8 @@ Rules
 3. An end that takes longer than `GRACE` seconds is logged and cut short with exit code 1, even
    where the event loop hangs. What only a thread still does when the daemon has ended is not waited
    for: nobody can break off the look-up of a name.
-4. What fails is one log line and exit code 1. Tasks that are left at the end are named at WARNING.
+4. What fails is one log line and exit code 1, also where a task has ended without which nothing
+   goes on. Tasks that are left at the end are named at WARNING.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from types import FrameType, TracebackType
+from typing import TypeVar
 
 from common.errors import ProxyError
 from common.ids import Address
@@ -28,6 +30,8 @@ from common.runtime.notify import notify, reloading, status
 from common.runtime.openfiles import allow_open_files
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 GRACE = 4.5
 """Seconds from the first signal until the process is ended by force: five are promised."""
@@ -52,6 +56,7 @@ class Stop:
     def __init__(self) -> None:
         self._asked = asyncio.Event()
         self._reload: list[Callable[[], None]] = []
+        self._ended: str | None = None
 
     def set(self) -> None:
         """Ask the daemon to end. Asking again changes nothing."""
@@ -61,9 +66,18 @@ class Stop:
         """Return whether the daemon has been asked to end."""
         return self._asked.is_set()
 
-    async def wait(self) -> None:
-        """Wait until the daemon is asked to end."""
+    async def wait(self, *essential: asyncio.Task[T]) -> None:
+        """Wait until the daemon is asked to end. Raises EndedError if one of these ends first."""
+        for task in essential:
+            task.add_done_callback(self._has_ended)
         await self._asked.wait()
+        if self._ended is not None:
+            raise EndedError(f"{self._ended} has ended, a bug: nothing goes on without it")
+
+    def _has_ended(self, task: asyncio.Task[T]) -> None:
+        if not self.is_set():
+            self._ended = f"task {task.get_name()}"
+            self.set()
 
     def on_reload(self, callback: Callable[[], None]) -> None:
         """Call `callback` on each SIGHUP. A ProxyError that it raises is logged, line by line."""
@@ -84,6 +98,10 @@ class Stop:
                 for fault in faults:
                     log.error("nothing reloaded: %s", fault)  # noqa: TRY400 - the fault says it all
                 notify(status(f"nothing reloaded: {', '.join(faults[:1])}"))
+
+
+class EndedError(ProxyError):
+    """What a daemon cannot do without has ended by itself."""
 
 
 class PortError(ProxyError):

@@ -4,9 +4,12 @@ Nothing is counted here but how late the event loop is: the parts of a daemon ke
 for themselves. The names are described in `docs/metrics.md`, which a test holds against the tables.
 """
 
+import logging
 import operator
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -19,6 +22,10 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+log = logging.getLogger(__name__)
+
+TELL_EVERY = 60.0
+"""Seconds between two lines about ticks that failed: the same bug fails twenty times a second."""
 LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of the histogram of the event loop's lag, seconds; beyond the last is +Inf."""
 
@@ -231,10 +238,27 @@ class LoopLag:
     def __init__(self) -> None:
         """Start with nothing seen."""
         self.seconds = Histogram(LAG_BOUNDS)
+        self.beats = 0
+        """Grows while what the daemon does again and again is done."""
+        self.failures = 0
+        """Parts of a tick that failed, each of one channel: a bug."""
+        self._tell_at = 0.0
 
     def woken(self, slept: float, asked: float) -> None:
         """Note that a tick slept so many seconds, and how many it had asked for."""
+        self.beats += 1
         self.seconds.observe(max(0.0, slept - asked))
+
+    @contextmanager
+    def part(self, fields: Mapping[str, object]) -> Iterator[None]:
+        """Do a part of a tick, that of one channel: a bug there leaves all others alone."""
+        try:
+            yield
+        except Exception:
+            self.failures += 1
+            if (now := time.monotonic()) >= self._tell_at:
+                self._tell_at = now + TELL_EVERY
+                log.exception("a tick failed, a bug: the next one comes all the same", extra=fields)
 
 
 LAG: Sequence[Family[LoopLag]] = (
@@ -244,6 +268,13 @@ LAG: Sequence[Family[LoopLag]] = (
         "How much later than asked the event loop woke the daemon's tick, twenty times a second",
         (),
         one(lambda lag: lag.seconds.buckets),
+    ),
+    Family(
+        "counter",
+        "stripecast_tick_failures",
+        "Times that a bug ended what the daemon's tick does for one channel; the next tick came",
+        (),
+        one(lambda lag: lag.failures),
     ),
 )
 

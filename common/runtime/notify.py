@@ -3,8 +3,8 @@
 Rules
 -----
 1. Without NOTIFY_SOCKET nothing is done: the daemon was started by hand.
-2. WATCHDOG=1 comes from the event loop and from nowhere else. A loop that hangs says nothing, and
-   systemd ends and restarts the daemon after WATCHDOG_USEC.
+2. WATCHDOG=1 comes from the event loop and from nowhere else, and only while the daemon's own tick
+   runs. One that hangs says nothing, and systemd ends and restarts it after WATCHDOG_USEC.
 3. Nobody waits for the service manager: what its socket does not take at once is lost, and said
    again (the state) or logged (a step).
 """
@@ -63,16 +63,23 @@ def reloading() -> Iterator[None]:
         notify("READY=1")
 
 
-async def keep_informed(sentence: Callable[[], str]) -> None:
-    """Say that the daemon is ready, then how it does and that its loop runs, until cancelled."""
+async def keep_informed(
+    sentence: Callable[[], str], beats: Callable[[], int] | None = None
+) -> None:
+    """Say that the daemon is ready, then how it does and that its loop runs, until cancelled.
+
+    That it runs is said only where what `beats` returns has changed since the last time.
+    """
     if not os.environ.get("NOTIFY_SOCKET"):
         return
     if not notify("READY=1"):
         log.warning("the service manager could not be told that the daemon is ready")
-    pause, said, watchdog = _pause(), "", _watchdog()
+    pause, said, watchdog, beat = _pause(), "", _watchdog(), -1
     while True:
-        news = status(sentence())
-        assignments = ([news] if news != said else []) + (["WATCHDOG=1"] if watchdog else [])
+        news, before = status(sentence()), beat
+        beat = before + 1 if beats is None else beats()
+        runs = watchdog and beat != before
+        assignments = ([news] if news != said else []) + (["WATCHDOG=1"] if runs else [])
         if assignments and notify(*assignments):
             said = news
         await asyncio.sleep(pause)

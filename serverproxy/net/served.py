@@ -17,6 +17,7 @@ from common.errors import ConfigError
 from common.runtime.capture import Capture
 from common.runtime.keys import LOG_KEYS, ByEffect, changes, follow, tell
 from common.runtime.log import configure
+from common.runtime.metrics import LoopLag
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig, ServerConfig
 from serverproxy.net.channel import Channel, Pulls
@@ -50,11 +51,13 @@ class ServedChannels:
         for name, channel in self.by_name.items():
             self._open(name, channel)
 
-    def tick(self, seconds: float) -> None:
-        """Do what is due; `seconds`: since last time."""
-        for channel in list(self.by_name.values()):
-            channel.control.tick()
-            channel.feed.downlink.tick(seconds)
+    def tick(self, seconds: float, lag: LoopLag) -> None:
+        """Do what is due; `seconds`: since last time. A bug in one channel is counted in `lag`."""
+        for name, channel in list(self.by_name.items()):
+            with lag.part({"channel": name}):
+                channel.control.tick()
+            with lag.part({"channel": name}):
+                channel.feed.downlink.tick(seconds)
 
     def close(self) -> None:
         """End all links: the process ends."""

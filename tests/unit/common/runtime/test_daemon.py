@@ -15,7 +15,8 @@ import pytest
 
 from common.errors import ConfigError, ProxyError
 from common.ids import Address
-from common.runtime.daemon import GRACE, PortError, Stop, opening
+from common.runtime.daemon import GRACE, EndedError, PortError, Stop, opening
+from common.runtime.tasks import Tasks
 
 ROOT = Path(__file__).parents[4]
 
@@ -313,6 +314,27 @@ async def test_stop_is_set_once_and_for_all() -> None:
     stop.set()
     assert stop.is_set()
     await asyncio.wait_for(stop.wait(), 60)
+
+
+@pytest.mark.parametrize("raises", [True, False])
+async def test_a_daemon_ends_with_what_it_cannot_do_without(*, raises: bool) -> None:
+    stop, tasks = Stop(), Tasks()
+
+    async def tick() -> None:
+        if raises:
+            raise KeyError("a bug")
+
+    with pytest.raises(EndedError, match="task tick has ended"):
+        await asyncio.wait_for(stop.wait(tasks.spawn(tick(), name="tick")), 60)
+    assert stop.is_set()
+
+
+async def test_one_that_ends_with_the_daemon_is_no_fault() -> None:
+    stop, tasks = Stop(), Tasks()
+    tick = tasks.spawn(asyncio.Event().wait(), name="tick")
+    asyncio.get_running_loop().call_later(0.01, stop.set)
+    await asyncio.wait_for(stop.wait(tick), 60)
+    await tasks.close()
 
 
 async def test_a_reload_that_fails_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:

@@ -42,6 +42,21 @@ def test_only_what_a_tick_slept_too_long_is_lag() -> None:
     assert "stripecast_event_loop_lag_seconds_sum 0.2" in text
 
 
+def test_a_bug_in_one_part_of_a_tick_is_counted_and_told_once_in_a_while(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lag = LoopLag()
+    for _ in range(3):
+        with lag.part({"channel": "cam"}):
+            raise KeyError("a bug")
+    with lag.part({"channel": "cam"}):
+        pass
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert "a tick failed" in caplog.text
+    assert "stripecast_tick_failures_total 3.0" in lines(registry(lag))
+
+
 def test_a_registry_shows_the_process_too() -> None:
     text = "\n".join(lines(registry(LoopLag())))
     assert "process_open_fds " in text

@@ -111,6 +111,18 @@ async def test_a_watchdog_that_is_for_another_process_is_not_fed(
     assert ("WATCHDOG=1" in systemd.drain()) is pings
 
 
+async def test_a_tick_that_has_ended_does_not_feed_the_watchdog(
+    systemd: ServiceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop alone may run on when nothing is done any more."""
+    monkeypatch.setattr(notify, "LOOK", 0.0)
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    beats = [2, 2, 2, 1]
+    with pytest.raises(IndexError):
+        await keep_informed(lambda: "well", beats.pop)
+    assert systemd.drain().count("WATCHDOG=1") == 2
+
+
 async def test_ready_first_then_the_sentence_and_again_only_when_it_changes(
     systemd: ServiceManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
