@@ -208,7 +208,7 @@ class Announce(Message, frozen=True, tag="Announce"):
 
 
 class Closed(Message, frozen=True, tag="Closed"):
-    """The channel is gone, or the node was sent away; do not come back before `retry_after`."""
+    """The channel is gone, or the node was sent away: `reason` says which."""
 
     reason: Name
     sentence: Sentence

@@ -18,8 +18,3 @@ def distance32(number: int, since: int) -> int:
 def extend16(number: int, near: int) -> int:
     """Return the unwrapped number closest to `near` whose low 16 bits are `number`."""
     return near + distance16(number, near & 0xFFFF)
-
-
-def extend32(number: int, near: int) -> int:
-    """Return the unwrapped number closest to `near` whose low 32 bits are `number`."""
-    return near + distance32(number, near & 0xFFFF_FFFF)

@@ -129,13 +129,6 @@ class Reorder:
         """Count no number below `begins` as lost: another server process has begun there."""
         self._begins = max(self._begins, begins)
 
-    def restart(self, head: int) -> None:
-        """Forget what is held: the sequence numbers begin anew at `head`."""
-        self._held.clear()
-        self._order.clear()
-        self._held_bytes = 0
-        self.head = head
-
     def _give_up(self) -> list[Packet]:
         first = self._order[0]
         self.stats.lost += first - (self._begins if self._unused(first) else self.head)

@@ -33,7 +33,7 @@ URGENT_AFTER = 1.0
 LOOK_EVERY = 0.1
 
 UNKNOWN_CHANNEL = "unknown_channel"
-_PERMANENT = {
+_STATUS = {
     UNKNOWN_CHANNEL: 404,
     "unauthorized": 404,
     "version": 503,
@@ -184,7 +184,7 @@ class ControlLink(Idle):
                 self._member.offered(message)
                 link.fields = self._member.fields
             case Refused(reason=reason, sentence=sentence, retry_after=retry_after):
-                status = _PERMANENT.get(reason, 503)
+                status = _STATUS.get(reason, 503)
                 why = f"server proxy {self._server} refused channel {self._channel}: {sentence}"
                 self._gone = reason == UNKNOWN_CHANNEL
                 self._complain(why, ChannelUnavailableError(status, why, retry_after))

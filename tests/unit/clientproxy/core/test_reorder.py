@@ -162,17 +162,6 @@ def test_a_gap_behind_a_later_start_is_waited_for() -> None:
     assert one.stats.lost == 2
 
 
-def test_a_restart_forgets_what_is_held() -> None:
-    one = merge(head=100, capacity_bytes=PACKET_COST_BYTES + 1)
-    one.push(packets(102), now=0.0)
-    one.restart(7)
-    assert one.held == 0
-    assert one.next_deadline() is None
-    assert one.push(packets(9), now=0.0) == []
-    assert numbers(one.push(packets(7, 8), now=0.0)) == [7, 8, 9]
-    assert one.stats.lost == 0
-
-
 def first(seq: int) -> Packet:
     return Packet(seq, 0, 0, FLAG_FIRST, b"", 2)
 
