@@ -7,6 +7,8 @@ round trip among the last eight, whose asymmetry is least.
 from collections import deque
 
 _SAMPLES = 8
+_STEP_US = 1_000_000
+"""Microseconds by which two estimates never differ, beyond their uncertainty, but by a step."""
 MAX_CLOCK_STEP = 86_400
 """Seconds ahead of the group clock at which a server process may begin to number, and no more.
 
@@ -37,12 +39,15 @@ class GroupClock:
     def exchange(self, sent_us: int, received_us: int, replied_us: int, now_us: int) -> None:
         """Take one exchange: sent and back by the local clock, received and replied by the group's.
 
-        An exchange that ends before it began is ignored: it is not ours.
+        An exchange that ends before it began is ignored: it is not ours. One that contradicts those
+        before it replaces them: a local clock stands still while its machine sleeps.
         """
         round_trip = (now_us - sent_us) - (replied_us - received_us)
         if now_us < sent_us or round_trip < 0:
             return
         offset = ((received_us - sent_us) + (replied_us - now_us)) // 2
+        if abs(offset - self.offset_us) > round_trip // 2 + self.uncertainty_us + _STEP_US:
+            self._samples.clear()
         self._samples.append((round_trip, offset))
         self.offset_us = min(self._samples)[1]
 

@@ -11,7 +11,7 @@ from secrets import randbelow
 from typing import TypeAlias
 
 from clientproxy.config import ClientConfig
-from clientproxy.core.arrivals import check_numbers, missing
+from clientproxy.core.arrivals import check_numbers, missing, most_missing
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
 from common.children import children_of
@@ -213,12 +213,14 @@ class Stripes:
     def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:
         """Conform to uplink.Membership: into the log, to the children, into the merge."""
         own = self.logs[stripe]
+        group_time_us = self._feed.group_time_us()
         check_numbers(
             received.packets,
             stripe,
             stripes=len(self.logs),
             known=max(own.newest or 0, self._feed.head, self.offer.instance),
-            group_time_us=self._feed.group_time_us(),
+            jump=most_missing(own.newest_capture_us or group_time_us, group_time_us),
+            group_time_us=group_time_us,
         )
         if (capture := self._feed.capture).on:
             flow = Flow(self._channel, stripe, parent, self.offer.node)
@@ -234,9 +236,12 @@ class Stripes:
 
     def hole(self, stripe: Stripe, first: int) -> int:
         """Conform to uplink.Membership."""
-        newest, stripes = self.logs[stripe].newest, len(self.logs)
-        expected = self._feed.head if newest is None else newest + stripes
-        return missing(first, expected=expected, begins=self.offer.instance, stripes=stripes)
+        own, stripes = self.logs[stripe], len(self.logs)
+        expected = self._feed.head if own.newest is None else own.newest + stripes
+        group_time_us = self._feed.group_time_us()
+        jump = most_missing(own.newest_capture_us or group_time_us, group_time_us)
+        begins = self.offer.instance
+        return missing(first, expected=expected, begins=begins, stripes=stripes, jump=jump)
 
     def attached_to(self, stripe: Stripe, parent: NodeId, first: int) -> None:
         """Conform to uplink.Membership."""

@@ -62,3 +62,12 @@ def test_another_server_process_has_another_clock() -> None:
     assert not clock.synchronized
     exchange(clock, 0, 500, 500, 2000)
     assert clock.offset_us == 2000
+
+
+def test_a_machine_that_has_slept_believes_the_first_exchange_after_it() -> None:
+    """Its own clock stood still meanwhile: those before it are from another time."""
+    clock = GroupClock()
+    for at in range(8):
+        exchange(clock, at, 10, 10, 5)
+    exchange(clock, 20, 3000, 3000, 3_600_000_005)
+    assert clock.offset_us == 3_600_000_005

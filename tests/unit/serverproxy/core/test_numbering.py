@@ -2,7 +2,7 @@
 
 import pytest
 
-from clientproxy.core.arrivals import check_numbers
+from clientproxy.core.arrivals import MAX_JUMP, check_numbers
 from common.clock import MAX_CLOCK_STEP
 from common.codec import decode_stream, encode_body
 from common.fields import Track
@@ -194,4 +194,4 @@ def test_nodes_take_what_follows_the_highest_number_that_one_may_bring() -> None
     behind_us = now_us - (CLOCKS_DIFFER - 1) * 1_000_000
     for stripe in (Stripe(0), Stripe(1)):
         own = [packet for packet in packets if packet.seq % 2 == stripe]
-        check_numbers(own, stripe, stripes=2, known=FIRST, group_time_us=behind_us)
+        check_numbers(own, stripe, stripes=2, known=FIRST, jump=MAX_JUMP, group_time_us=behind_us)
