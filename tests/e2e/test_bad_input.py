@@ -58,7 +58,7 @@ def test_a_source_that_cannot_be_reached_is_named_and_tried_again(tmp_path: Path
     server = ServerProxy(tmp_path, {CHANNEL: f"rtsp://me:secret@127.0.0.1:{port}/live"})
     client = ClientProxy(tmp_path, server.overlay)
     client.wait_ready()
-    _one_line(server, '"warning"', f"rtsp://127.0.0.1:{port}/live", "refuses connections")
+    _one_line(server, '"warning"', f"rtsp://***@127.0.0.1:{port}/live", "refuses connections")
     assert "secret" not in server.text() + str(server.api())
     assert _status(client.url(CHANNEL)) == 503
     with GstSource(tmp_path, GstOptions(port=port)) as source:
