@@ -24,8 +24,12 @@ PACKET_US = 10
 
 
 def most_missing(newest_capture_us: int, group_time_us: int) -> int:
-    """Return how many numbers may be left out after the packet captured at `newest_capture_us`."""
-    return MAX_JUMP + max(0, group_time_us - newest_capture_us) // PACKET_US
+    """Return how many numbers may be left out after the packet captured at `newest_capture_us`.
+
+    That time is a parent's word: a day counts at most.
+    """
+    asleep_us = min(max(0, group_time_us - newest_capture_us), MAX_CLOCK_STEP * 1_000_000)
+    return MAX_JUMP + asleep_us // PACKET_US
 
 
 def check_numbers(

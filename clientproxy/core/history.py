@@ -36,8 +36,12 @@ class History:
                 self._packets.append(packet)
                 self._size += len(packet.payload) + PACKET_COST_BYTES
         if self._size > self.max_bytes:
-            self.forget()
-            self._from_keyframe = False
+            self.wait()
+
+    def wait(self) -> None:
+        """Drop all, up to the next keyframe: what comes before it is of no use to a newcomer."""
+        self.forget()
+        self._from_keyframe = False
 
     def forget(self) -> None:
         """Drop all: what comes belongs to another stream, or to another keyframe."""

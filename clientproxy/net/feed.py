@@ -144,6 +144,18 @@ class MergedFeed:
         stripes: int,
     ) -> None:
         """Deliver from sequence number `head` on; the second time the source has begun anew."""
+        self._merge(head, stripes)
+        self._reports |= reports
+        self._place = None
+        if stream is not None:
+            self._set_stream(stream, restarted=self.stream is not None)
+
+    def go_on_at(self, head: int, *, stripes: int) -> None:
+        """Deliver from sequence number `head` on, which is in the midst of the same stream."""
+        self._merge(head, stripes)
+        self._history.wait()
+
+    def _merge(self, head: int, stripes: int) -> None:
         if self._reorder is not None:
             self.stats.lost_before += self._reorder.stats.lost
         self._reorder = Reorder(
@@ -157,10 +169,6 @@ class MergedFeed:
         self._delivered_before = self.stats.delivered
         self.stats.begin()
         self._patient_until = self._loop.time() + FIRST_PATIENCE
-        self._reports |= reports
-        self._place = None
-        if stream is not None:
-            self._set_stream(stream, restarted=self.stream is not None)
 
     def server_restarted(self, begins: int) -> None:
         """Note that another server process numbers from `begins` on, by another clock."""

@@ -43,6 +43,9 @@ class Membership(Protocol):
     def hole(self, stripe: Stripe, first: int) -> int:
         """Return how many packets are missing before `first`; BadMessageError if it is absurd."""
 
+    def leapt(self, stripe: Stripe, newest: int) -> bool:
+        """Return whether numbers leapt over what a parent has come to."""
+
     def begin_anew(self, stripe: Stripe, head: int) -> None:
         """Forget what is held of a stripe, as none of it was ever sent: it goes on at `head`."""
 

@@ -11,6 +11,7 @@ from secrets import randbelow
 from typing import TypeAlias
 
 from clientproxy.config import ClientConfig
+from clientproxy.core.ahead import Leaps
 from clientproxy.core.arrivals import check_numbers, missing, most_missing
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
@@ -62,8 +63,8 @@ class Stripes:
     """All stripes of one node (`uplink.Membership`, `downlink.Upstream`)."""
 
     __slots__ = (
-        "_channel", "_closed", "_feed", "_paths", "_tasks", "_tell", "downlink", "logs", "offer",
-        "rejoins", "serve", "stats", "stripes", "uplink",
+        "_channel", "_closed", "_feed", "_leaps", "_paths", "_tasks", "_tell", "downlink", "logs",
+        "offer", "rejoins", "serve", "stats", "stripes", "uplink",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +77,7 @@ class Stripes:
     ) -> None:
         """Begin with empty logs and without parents, as the offer says."""
         self.offer, self.serve = offer, offer.serve
+        self._leaps = [Leaps() for _ in range(offer.stripes)]
         self.logs = [
             StripeLog(max_bytes=config.log_bytes, max_age=config.log_time)
             for _ in range(offer.stripes)
@@ -225,9 +227,11 @@ class Stripes:
         if (capture := self._feed.capture).on:
             flow = Flow(self._channel, stripe, parent, self.offer.node)
             capture.take(flow, self._feed.stream, received.packets)
+        held = own.newest or self._feed.head
         new = own.append(received.packets, received.frames)
         if not new:
             return
+        self._leaps[stripe].rose(held, new[-1].seq, group_time_us)
         self.downlink.appended(stripe)
         stats = self.stats[stripe]
         stats.received += len(new)
@@ -250,6 +254,8 @@ class Stripes:
         if self.attached:
             self._feed.complete()
         hole = self.hole(stripe, first)
+        held = self.logs[stripe].newest or self._feed.head
+        self._leaps[stripe].rose(held, first, self._feed.group_time_us())
         if not hole or self._feed.skip_to(first):
             return
         self.stats[stripe].holes += hole
@@ -261,13 +267,20 @@ class Stripes:
             extra=extra,
         )
 
+    def leapt(self, stripe: Stripe, newest: int) -> bool:
+        """Conform to uplink.Membership."""
+        return self._leaps[stripe].over(newest)
+
     def begin_anew(self, stripe: Stripe, head: int) -> None:
         """Conform to uplink.Membership: the merge too, with what the other stripes hold by then."""
+        self._leaps[stripe].forget()
         held, stripes = self.newest(stripe), len(self.logs)
         text = "sequence number %d was never sent: no parent comes near it; going on at %d"
         log.warning(text, held, head, extra=self.fields(stripe))
         self.logs[stripe].clear()
-        self._feed.begin(head, None, {}, stripes=stripes)
+        if self._feed.head <= held:  # it has not come there: nothing is delivered twice
+            head = max(head, self._feed.head)
+        self._feed.go_on_at(head, stripes=stripes)
         if self.attached:
             self._feed.complete()
         for own in self.logs:

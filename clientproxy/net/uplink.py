@@ -261,6 +261,7 @@ class Uplink:
         newest = self._membership.newest(stripe)
         link.heard_beat(beat, newest, now)
         ahead = link.ahead.told(beat.newest, newest, now, starved=beat.starved)
+        ahead = ahead and self._membership.leapt(stripe, beat.newest)
         if ahead and self.search.parent(stripe) == link.node:
             link.resume(beat.newest + 1)
             self._membership.begin_anew(stripe, beat.newest + 1)

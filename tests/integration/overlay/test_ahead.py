@@ -1,12 +1,13 @@
 """A number from far ahead that a parent sent before it left: a node and its subtree recover."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from clientproxy.core import ahead
 from common.fields import LostReason
-from common.frame import FLAG_FIRST, FLAG_KEYFRAME, Packet, Received, encode
+from common.frame import FLAG_FIRST, FLAG_KEYFRAME, Heartbeat, Packet, Received, encode
 from common.ids import NodeId, Stripe
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import until
@@ -59,3 +60,38 @@ async def test_the_picture_goes_on_below_a_parent_that_lied(
         await until(lambda: all(one.numbers[-1] == sent - 1 for one in watch), seconds(20), "all")
         for one in watch:
             assert one.numbers[-100:] == list(range(sent - 100, sent))
+
+
+@pytest.mark.parametrize("behind", [600, None])
+async def test_a_parent_cannot_have_players_go_back(
+    join: Join,
+    behind: int | None,
+    seconds: Callable[[float], float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It sends nothing for a while, then says that it has come to a number long passed."""
+    monkeypatch.setattr(ahead, "AHEAD_FOR", 0.3)
+    async with synthetic() as server:
+        server.up()
+        play = server.play()
+        watch: list[Viewer] = []
+        node = (await join(server, watch=watch))[1]
+        await until(lambda: len(watch[0].numbers) > 700, seconds(20), "it flows")
+        play.cancel()
+        sent = server.sent
+        await until(lambda: watch[0].numbers[-1] == sent - 1, seconds(20), "all")
+        assert node.stripes is not None
+        uplink, own = node.stripes.uplink, node.stripes.newest(Stripe(0))
+        parent = uplink.search.parent(Stripe(0))
+        assert parent is not None
+        link = uplink.links.get(Stripe(0), parent)
+        assert link is not None
+        await asyncio.sleep(0.4)
+        for newest in (own, own, 1 if behind is None else own - behind):
+            uplink._heartbeat(link, Heartbeat(newest, 0, 0, 0, starved=False))  # noqa: SLF001
+            await asyncio.sleep(0.4)
+        play = server.play()
+        await until(lambda: watch[0].numbers[-1] > sent + 100, seconds(20), "it goes on")
+        play.cancel()
+        assert watch[0].exact
+        assert node.feed.lost == 0

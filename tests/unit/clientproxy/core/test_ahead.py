@@ -2,7 +2,7 @@
 
 import pytest
 
-from clientproxy.core.ahead import AHEAD_FOR, NEAR_WITHIN, Ahead
+from clientproxy.core.ahead import AHEAD_FOR, LEAP, MOST_LEAPS, NEAR_WITHIN, Ahead, Leaps
 
 BEAT = 0.25
 LIVE = 1_000
@@ -68,3 +68,41 @@ def test_a_parent_whose_numbers_fall_has_found_it_out_itself(waited: float, know
     assert not ahead.told(POISON, POISON, 0.0, starved=False)
     assert not ahead.told(0, POISON, waited, starved=False)
     assert ahead.told(LIVE, POISON, waited, starved=False) is known
+
+
+SECOND_US = 1_000_000
+NOW_US = 1_700_000_000 * SECOND_US
+
+
+def test_what_was_sent_is_not_gone_back_to_however_far_behind_a_parent_is() -> None:
+    leaps = Leaps()
+    for second in range(100):
+        leaps.rose(LIVE + second * LEAP, LIVE + (second + 1) * LEAP, NOW_US + second * SECOND_US)
+    assert not any(leaps.over(newest) for newest in range(1, LIVE + 101 * LEAP, 997))
+
+
+def test_a_leap_is_gone_back_to_from_what_was_held_before_it_on() -> None:
+    leaps = Leaps()
+    leaps.rose(LIVE - 2, LIVE, NOW_US)
+    leaps.rose(LIVE, POISON, NOW_US + 10)
+    assert not leaps.over(LIVE - 4)
+    assert leaps.over(LIVE)
+    assert leaps.over(POISON - 2)
+    assert not leaps.over(POISON)
+    leaps.forget()
+    assert not leaps.over(LIVE)
+
+
+def test_many_steps_within_a_second_are_one_leap() -> None:
+    leaps = Leaps()
+    for step in range(500):
+        leaps.rose(LIVE + step * 1_000, LIVE + (step + 1) * 1_000, NOW_US + step)
+    assert leaps.over(LIVE)
+    assert leaps.over(LIVE + 400_000)
+
+
+def test_leaps_beyond_those_that_are_remembered_are_none_the_less_gone_back_over() -> None:
+    leaps = Leaps()
+    for leap in range(3 * MOST_LEAPS):
+        leaps.rose(LIVE + leap * POISON, LIVE + (leap + 1) * POISON, NOW_US + 2 * leap * SECOND_US)
+    assert leaps.over(LIVE)
