@@ -115,6 +115,7 @@ class QuietNode(Node):
         """Do what falls due on all links; `still`: the children need nothing but heartbeats."""
         self._control.tick(now)
         if self.stripes is not None:
+            self.stripes.uplink.search.served(now, answers=self._control.answers(now))
             if still:
                 self.stripes.uplink.watch.tick(TICK)
                 self.stripes.downlink.children.tick(now)

@@ -16,7 +16,7 @@ from tests.support.other_root import OtherRoot, boot
 from tests.support.players import FfmpegPlayer, harm
 from tests.support.sources import ROOT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 PYTHON = "/usr/bin/python3"
 DATA = Path(__file__).parent / "data"

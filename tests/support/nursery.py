@@ -179,7 +179,12 @@ def _live(order: Mapping[str, object], output: int) -> int:
 
 
 def _fork(order: Mapping[str, object], output: int) -> int:
+    """Return when the daemon leads a group of its own, which may be signalled."""
+    ready, begun = os.pipe()
     if pid := os.fork():
+        os.close(begun)
+        os.read(ready, 1)  # nothing: it closes what it has inherited
+        os.close(ready)
         return pid
     code = 1
     try:

@@ -1,5 +1,6 @@
 """Processes of a test: each has its own process group and log file, and is ended by its id."""
 
+import contextlib
 import os
 import queue
 import re
@@ -120,7 +121,8 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process and its children, if it still runs."""
         if self.popen.poll() is None:
-            os.killpg(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # a nursery may have reaped it by now
+                os.killpg(self.pid, number)
 
     def wait(self, timeout: float) -> int:
         """Wait for the end by itself; return the exit code."""

@@ -70,6 +70,8 @@ class Restarts:
 
     async def start(self, **settings: object) -> SyntheticServer:
         port = self.server.address.port if self.nodes else 0
+        if self.nodes:
+            await asyncio.sleep(0.11)  # ids of another process differ by tenths of a second
         self.server = await self._stack.enter_async_context(synthetic(port, **settings))
         return self.server
 

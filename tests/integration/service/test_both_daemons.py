@@ -28,7 +28,7 @@ def test_a_server_proxy_is_ready_without_its_source(
 ) -> None:
     """A camera that is down is no failure: the unit is up and says what is missing."""
     source = {"cam": "rtsp://127.0.0.1:1/"}
-    server = ServerProxy(tmp_path, source, env=systemd.env)
+    server = ServerProxy(tmp_path, source, env=systemd.env, fresh=True)
     assert systemd.next(60) == "READY=1"
     systemd.expect(r"STATUS=0 of 1 sources up, 0 nodes, 0 players; down: cam \(.+\)")
     systemd.expect("WATCHDOG=1")
@@ -43,7 +43,7 @@ def test_a_client_proxy_is_ready_without_its_server_proxy(
     tmp_path: Path, systemd: ServiceManager
 ) -> None:
     """After a power failure all machines boot at once: nobody's boot waits for another's."""
-    client = ClientProxy(tmp_path, "127.0.0.1:1", join=["cam"], env=systemd.env)
+    client = ClientProxy(tmp_path, "127.0.0.1:1", join=["cam"], env=systemd.env, fresh=True)
     assert systemd.next(60) == "READY=1"
     systemd.expect("STATUS=not joined yet: cam; 0 players")
     systemd.expect("WATCHDOG=1")
@@ -53,13 +53,13 @@ def test_a_client_proxy_is_ready_without_its_server_proxy(
 
 
 def test_the_sentence_follows_what_happens(tmp_path: Path, systemd: ServiceManager) -> None:
-    server = ServerProxy(tmp_path, {"cam": "testcard:"}, env=systemd.env)
+    server = ServerProxy(tmp_path, {"cam": "testcard:"}, env=systemd.env, fresh=True)
     systemd.expect("STATUS=1 of 1 sources up, 0 nodes, 0 players")
     with ServiceManager() as other:
-        client = ClientProxy(tmp_path, server.overlay, env=other.env)
+        client = ClientProxy(tmp_path, server.overlay, env=other.env, fresh=True)
         other.expect("STATUS=no channel is joined: waiting for a player")
         client.stop()
-        relay = ClientProxy(tmp_path, server.overlay, join=["cam"], env=other.env)
+        relay = ClientProxy(tmp_path, server.overlay, join=["cam"], env=other.env, fresh=True)
         other.expect("STATUS=joined: cam; 0 players")
         systemd.expect("STATUS=1 of 1 sources up, 1 nodes, 0 players")
         relay.stop()
