@@ -7,7 +7,8 @@ Rules
    behind it. The hole then counts as lost and the head moves on.
 3. Another server process numbers on with a jump, and marks its first frame of each stripe. What is
    between is no loss. Once every stripe is there nothing older can come any more: the head follows.
-4. At most `capacity_bytes` are held: payloads, and `PACKET_COST_BYTES` for each packet, or empty
+4. Before all stripes have a parent nothing leaves: one of them may have to begin later.
+5. At most `capacity_bytes` are held: payloads, and `PACKET_COST_BYTES` for each packet, or empty
    ones would cost nothing. Overflow gives up the oldest gap first.
 
 No clock is read here: the caller passes `now`.
@@ -39,16 +40,26 @@ class Reorder:
     """The merge of one channel. `head` is the next sequence number to leave."""
 
     __slots__ = (
-        "_begins", "_capacity", "_held", "_held_bytes", "_marks", "_order", "_stripes", "_timeout",
-        "head", "stats",
+        "_begins", "_begun", "_capacity", "_held", "_held_bytes", "_marks", "_order", "_stripes",
+        "_timeout", "head", "stats",
     )  # fmt: skip
 
-    def __init__(self, *, head: int, timeout: float, capacity_bytes: int, stripes: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        head: int,
+        timeout: float,
+        capacity_bytes: int,
+        stripes: int = 1,
+        begun: bool = True,
+    ) -> None:
         """Start with sequence number `head`; wait `timeout` seconds for a missing packet.
 
-        The packets of each of the `stripes` come in order.
+        The packets of each of the `stripes` come in order. Without `begun` nothing leaves until
+        `begin` or the end of a wait.
         """
         self.head = head
+        self._begun = begun
         self.stats = ReorderStats()
         self._timeout, self._capacity = timeout, capacity_bytes
         self._held: dict[int, tuple[Packet, float]] = {}
@@ -76,7 +87,7 @@ class Reorder:
         order = self._order
         for packet in packets:
             seq = packet.seq
-            if seq == head:
+            if seq == head and self._begun:
                 out.append(packet)
                 head += 1
                 while head in held:
@@ -123,6 +134,11 @@ class Reorder:
         for seq in [seq for seq in self._held if seq < head]:
             self._held_bytes -= len(self._held.pop(seq)[0].payload)
         self.head = max(self.head, head)
+        return self._run() if self._begun else []
+
+    def begin(self) -> list[Packet]:
+        """Let packets leave from now on; return those that are in order already."""
+        self._begun = True
         return self._run()
 
     def skip_unused(self, begins: int) -> None:
@@ -130,7 +146,9 @@ class Reorder:
         self._begins = max(self._begins, begins)
 
     def _give_up(self) -> list[Packet]:
-        first = self._order[0]
+        self._begun, first = True, self._order[0]
+        if first == self.head:
+            return self._run()  # it has only waited for a beginning
         self.stats.lost += first - (self._begins if self._unused(first) else self.head)
         self.stats.given_up += 1
         self.head = first

@@ -163,6 +163,7 @@ class MergedFeed:
             timeout=self._timeout,
             capacity_bytes=self._history.max_bytes,
             stripes=stripes,
+            begun=False,
         )
         self._history.forget()
         self.keyframe = 0
@@ -184,7 +185,9 @@ class MergedFeed:
         return True
 
     def complete(self) -> None:
-        """Note that every stripe has a parent: gaps are given up from `reorder_timeout` on."""
+        """Note that every stripe has a parent: deliver, give up gaps after `reorder_timeout`."""
+        if self._reorder is not None:
+            self._deliver(self._reorder.begin())
         self._patient_until = min(self._patient_until, self._loop.time() + self._timeout)
         if self._timer is not None:
             self._arm()

@@ -251,21 +251,17 @@ class Stripes:
         """Conform to uplink.Membership."""
         extra = self.fields(stripe)
         log.info("attached to %s from sequence number %d on", parent, first, extra=extra)
+        hole, own = self.hole(stripe, first), self.logs[stripe]
+        if own.newest is None:  # whoever asks before a packet is here must not hope for older ones
+            own.floor = max(own.floor, first + (stripe - first) % len(self.logs))
+        held = own.newest or self._feed.head
+        self._leaps[stripe].rose(held, first, self._feed.group_time_us())
+        if hole and not self._feed.skip_to(first):
+            self.stats[stripe].holes += hole
+            text = "%s has nothing before %d: %d packets are missing"
+            log.warning(text, parent, first, hole, extra=extra)
         if self.attached:
             self._feed.complete()
-        hole = self.hole(stripe, first)
-        held = self.logs[stripe].newest or self._feed.head
-        self._leaps[stripe].rose(held, first, self._feed.group_time_us())
-        if not hole or self._feed.skip_to(first):
-            return
-        self.stats[stripe].holes += hole
-        log.warning(
-            "%s has nothing before %d: %d packets are missing",
-            parent,
-            first,
-            hole,
-            extra=extra,
-        )
 
     def leapt(self, stripe: Stripe, newest: int) -> bool:
         """Conform to uplink.Membership."""
@@ -278,6 +274,7 @@ class Stripes:
         text = "sequence number %d was never sent: no parent comes near it; going on at %d"
         log.warning(text, held, head, extra=self.fields(stripe))
         self.logs[stripe].clear()
+        self.logs[stripe].floor = head
         if self._feed.head <= held:  # it has not come there: nothing is delivered twice
             head = max(head, self._feed.head)
         self._feed.go_on_at(head, stripes=stripes)

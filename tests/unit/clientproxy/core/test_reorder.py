@@ -231,3 +231,22 @@ def test_what_is_waited_for_can_change_while_a_gap_is_open() -> None:
     buffer.wait(timeout=0.5, capacity_bytes=1)
     assert [one.seq for one in buffer.push([packet(4)], 1.0)] == [4]
     assert buffer.stats.lost == 2
+
+
+def test_before_it_is_begun_nothing_leaves_and_it_may_begin_later() -> None:
+    one = Reorder(head=4, timeout=0.2, capacity_bytes=ROOMY, stripes=2, begun=False)
+    assert one.push(packets(4, 6, 8), now=0.0) == []
+    assert one.skip_to(7) == []
+    assert one.push(packets(7, 9), now=0.0) == []
+    assert numbers(one.begin()) == [7, 8, 9]
+    assert numbers(one.push(packets(10), now=0.1)) == [10]
+    assert (one.stats.delivered, one.stats.lost, one.held) == (4, 0, 0)
+
+
+def test_what_waits_for_a_beginning_waits_no_longer_than_for_a_gap() -> None:
+    one = Reorder(head=4, timeout=0.2, capacity_bytes=ROOMY, begun=False)
+    assert one.push(packets(4, 5), now=0.0) == []
+    assert one.next_deadline() == pytest.approx(0.2)
+    assert numbers(one.expire(0.2)) == [4, 5]
+    assert (one.stats.lost, one.stats.given_up) == (0, 0)
+    assert numbers(one.push(packets(6), now=0.3)) == [6]

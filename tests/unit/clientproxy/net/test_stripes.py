@@ -28,6 +28,7 @@ class Node:
         config = ClientConfig.model_validate({"server": "127.0.0.1:7854", **settings})
         self.feed = MergedFeed("cam", reorder_timeout=2.0, history_bytes=1 << 20)
         self.feed.begin(BEGINS, None, {}, stripes=1)
+        self.feed.complete()
         self.told: list[AttachedReport | ParentLost | ChildLost] = []
         offer = Offer(
             node="n",
