@@ -221,7 +221,7 @@ class Stripes:
             stripe,
             stripes=len(self.logs),
             known=max(own.newest or 0, self._feed.head, self.offer.instance),
-            jump=most_missing(own.newest_capture_us or group_time_us, group_time_us),
+            jump=self._jump(own, group_time_us),
             group_time_us=group_time_us,
         )
         if (capture := self._feed.capture).on:
@@ -242,10 +242,13 @@ class Stripes:
         """Conform to uplink.Membership."""
         own, stripes = self.logs[stripe], len(self.logs)
         expected = self._feed.head if own.newest is None else own.newest + stripes
-        group_time_us = self._feed.group_time_us()
-        jump = most_missing(own.newest_capture_us or group_time_us, group_time_us)
+        jump = self._jump(own, self._feed.group_time_us())
         begins = self.offer.instance
         return missing(first, expected=expected, begins=begins, stripes=stripes, jump=jump)
+
+    @staticmethod
+    def _jump(own: StripeLog, group_time_us: int) -> int:
+        return most_missing(own.newest_capture_us or group_time_us, group_time_us)
 
     def attached_to(self, stripe: Stripe, parent: NodeId, first: int) -> None:
         """Conform to uplink.Membership."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from common.codec import decode_first
 from common.errors import BadMessageError
+from common.fewlines import FewLines
 from common.messages import Attach, Join, Probe, Rejoin
 from common.refusals import NO_CHANNEL, unknown_channel
 from common.runtime.link import Idle, Link
@@ -13,8 +14,6 @@ from serverproxy.net.channel import Channel
 
 TOLD_FOR = 600.0
 """Seconds for which the log does not say again that a peer has asked for an unknown channel."""
-MAX_TOLD = 1024
-"""Peers and channels of which that is remembered."""
 
 
 class FirstMessage(Idle):
@@ -23,8 +22,8 @@ class FirstMessage(Idle):
     def __init__(self, channels: Mapping[str, Channel]) -> None:
         """Look in these channels."""
         self._channels = channels
-        self._told: dict[tuple[str, str], float] = {}
-        """When the log said last that a host has asked for a channel that there is not."""
+        self._unknown = FewLines(TOLD_FOR)
+        """About each host and the channel that it has asked for, which there is not."""
 
     def message(self, link: Link, text: bytes) -> None:
         """Conform to Handler."""
@@ -56,11 +55,4 @@ class FirstMessage(Idle):
         if name == NO_CHANNEL:
             return False
         now = asyncio.get_running_loop().time()
-        last = self._told.get((host, name))
-        if last is not None and now - last < TOLD_FOR:
-            return False
-        self._told.pop((host, name), None)
-        if len(self._told) >= MAX_TOLD:
-            del self._told[next(iter(self._told))]
-        self._told[host, name] = now
-        return True
+        return self._unknown.count(f"{host} {name}", now) == 1

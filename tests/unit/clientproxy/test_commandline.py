@@ -1,18 +1,14 @@
 """The command line as a user meets it: words, exit codes, never a traceback."""
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from clientproxy.commandline import main
+from tests.support.command_line import Run, run_here
 
 SHIPPED = str(Path(__file__).parents[3] / "config" / "clientproxy.yaml")
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -20,20 +16,8 @@ def clientproxy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Run]:
     """Run the command line here; return exit code, standard output and standard error."""
-    monkeypatch.setenv("COLUMNS", "100")
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
-
-    def run(*args: str) -> tuple[int, str, str]:
-        try:
-            code: object = main(args)
-        except SystemExit as ended:
-            code = ended.code
-        assert isinstance(code, int)
-        return code, *capsys.readouterr()
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with run_here(main, capsys, monkeypatch) as run:
+        yield run
 
 
 def test_the_help_of_run_has_every_flag_and_examples(clientproxy: Run) -> None:

@@ -5,10 +5,11 @@ import logging
 import pytest
 
 from common.codec import encode_message
+from common.fewlines import MAX_KNOWN
 from common.ids import Address
 from common.messages import VERSION, Join, Refused
 from common.refusals import NO_CHANNEL
-from serverproxy.net.first import MAX_TOLD, TOLD_FOR, FirstMessage
+from serverproxy.net.first import TOLD_FOR, FirstMessage
 from tests.support.noted import Clock, NotedLink
 
 
@@ -60,10 +61,10 @@ async def test_what_was_said_is_remembered_of_so_many_only(
     caplog.set_level(logging.INFO)
     Clock(monkeypatch)
     first = FirstMessage({})
-    for number in range(MAX_TOLD + 1):
+    for number in range(MAX_KNOWN + 1):
         ask(first, f"c{number}")
     caplog.clear()
-    ask(first, f"c{MAX_TOLD}")
+    ask(first, f"c{MAX_KNOWN}")
     assert not caplog.records
     ask(first, "c0")
     assert len(caplog.records) == 1
