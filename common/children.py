@@ -22,9 +22,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from common.attach import Attach
 from common.fields import MAX_CANDIDATES, Candidate, ServeFrame
 from common.ids import NodeId, Stripe
-from common.messages import Attach, Offer
+from common.messages import Offer
 from common.policies import AddPolicy, Directory, add_policy
 
 MAX_STANDBYS = 64

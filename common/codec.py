@@ -4,23 +4,14 @@ The length counts the JSON alone. `MessageReader` takes bytes as they come and g
 texts; a decoder per link state turns one into a message or raises BadMessageError.
 """
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from common.attach import Attach, FromParent, FromProber, Probe
 from common.errors import BadMessageError, VersionError
 from common.fields import EndFrame, Part, Path, RedirectFrame, ServeFrame, Stream
-from common.messages import (
-    VERSION,
-    First,
-    FromNode,
-    FromParent,
-    FromProbed,
-    FromProber,
-    FromServer,
-    Message,
-    Rejoin,
-)
+from common.messages import VERSION, FromNode, FromProbed, FromServer, Hello, Join, Message, Rejoin
 
 LENGTH_DIGITS = 5
 MAX_JSON_BYTES = 99_999
@@ -30,6 +21,9 @@ _PREFIX_BYTES = LENGTH_DIGITS + 1
 
 T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
+
+First: TypeAlias = Join | Rejoin | Attach | Probe | Hello
+"""What a link may begin with."""
 
 
 class Decoder(Generic[T]):

@@ -1,4 +1,6 @@
-"""Control messages: what each link begins with, and what the control link carries.
+"""Control messages: what the control link and the dial-back carry.
+
+What a child and a parent say to each other before frames flow is in `common.attach`.
 
 `docs/wire-protocol.md` is the contract. Every message is a tagged struct; the tag is `MessageType`.
 Unknown fields, types and values out of bounds are refused by the codec. Times are microseconds:
@@ -23,7 +25,6 @@ from common.fields import (
     Name,
     NodeName,
     NodeNames,
-    Path,
     Pause,
     Seconds,
     Sentence,
@@ -232,24 +233,6 @@ class Leave(Message, frozen=True, tag="Leave"):
     """A graceful end."""
 
 
-class Probe(Message, frozen=True, tag="Probe"):
-    """How far, how fresh, how full are you? Attach may follow on the same link."""
-
-    version: Count
-    channel: Name
-    group_key: Name
-
-
-class ProbeReply(Message, frozen=True, tag="ProbeReply"):
-    """What a candidate says of itself."""
-
-    stripes: Annotated[tuple[StripeNumber, ...], Meta(max_length=16)]
-    """Stripes in which it has a parent (or is the server proxy) and has caught up."""
-    newest: U64
-    delay: Seconds
-    free_slots: Slots
-
-
 class Hello(Message, frozen=True, tag="Hello"):
     """The server proxy dials back, to see whether the node can be reached."""
 
@@ -272,43 +255,6 @@ class Refused(Message, frozen=True, tag="Refused"):
     retry_after: Pause | None = None
 
 
-class Attach(Message, frozen=True, tag="Attach"):
-    """A child asks a parent for one stripe."""
-
-    version: Count
-    channel: Name
-    stripe: StripeNumber
-    node: NodeName
-    group_key: Name
-    serve: StripeNumber | None
-    slots: Slots
-    addresses: Addresses
-    """Where the child listens: targets of redirects. Empty: it cannot be reached."""
-    start: U64
-    """First sequence number that the child lacks."""
-    orphan: bool
-    """The child lost its parent and may take one slot too many."""
-    active: bool = True
-    """False: as a standby, which is fed nothing but heartbeats until it asks with RESUME."""
-    visited: NodeNames = ()
-    rtt_us: U64 | None = None
-    """Round trip of a Probe to this parent, where the add policy asks for it."""
-
-
-class Attached(Message, frozen=True, tag="Attached"):
-    """The parent's yes; frames follow."""
-
-    first: U64
-    """First sequence number to come. Later than asked means a hole."""
-    newest: U64
-    keyframe: U64
-    """Newest sequence number that starts a keyframe; 0: none."""
-    path: Path
-    """From the server proxy to the parent itself."""
-
-
-First: TypeAlias = Join | Rejoin | Attach | Probe | Hello
-"""What a link may begin with."""
 FromNode: TypeAlias = AttachedReport | DetachedReport | ParentLost | ChildLost | Report | Leave
 """What follows Join or Rejoin on the control link, from the node."""
 FromServer: TypeAlias = (
@@ -325,9 +271,5 @@ FromServer: TypeAlias = (
     | Refused
 )
 """What the server proxy sends on the control link."""
-FromParent: TypeAlias = ProbeReply | Attached | Redirect | Refused
-"""What a candidate answers."""
 FromProbed: TypeAlias = HelloReply | Refused
 """What a node answers to Hello."""
-FromProber: TypeAlias = Attach | Probe
-"""What may follow a Probe on its link."""

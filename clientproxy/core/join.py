@@ -31,9 +31,10 @@ from clientproxy.core.joining import (
     Tell,
 )
 from clientproxy.core.seeking import Seeking, refused
+from common.attach import ProbeReply
 from common.fields import MAX_REDIRECTS, Candidate, LostReason, PathEntry
 from common.ids import NodeId, Stripe
-from common.messages import AttachedReport, ProbeReply
+from common.messages import AttachedReport
 
 
 class ParentSearch(Seeking):

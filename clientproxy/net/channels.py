@@ -11,11 +11,12 @@ from clientproxy.config import ClientConfig
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.node import NO_ROOM, Node
+from common.attach import Attach, Probe
 from common.codec import decode_first
 from common.errors import BadMessageError
 from common.fields import STAYS_AWAY
 from common.ids import Address
-from common.messages import VERSION, Attach, Hello, HelloReply, Probe
+from common.messages import VERSION, Hello, HelloReply
 from common.runtime.capture import Capture
 from common.runtime.keys import LOG_KEYS, follow, tell
 from common.runtime.link import Idle, Link

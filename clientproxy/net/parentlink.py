@@ -7,11 +7,12 @@ from typing import Protocol
 from clientproxy.core.ahead import Ahead
 from clientproxy.core.joining import ANSWER_WAIT
 from clientproxy.core.lag import LinkLag
+from common.attach import Attach, Attached, Probe, ProbeReply
 from common.codec import decode_from_parent, encode_body
 from common.fields import Candidate, EndFrame, EndReason, LostReason, Path, ServeFrame
 from common.frame import FrameType, Heartbeat, Received, encode_control, encode_resume
 from common.ids import Address, NodeId, Stripe
-from common.messages import VERSION, Attach, Attached, Probe, ProbeReply, Redirect, Refused
+from common.messages import VERSION, Redirect, Refused
 from common.runtime.link import Idle, Link, connect_any
 
 LEAST_SILENCE = 0.5

@@ -7,10 +7,11 @@ import msgspec
 
 from clientproxy.core.joining import Ask, Command, Drop, Hold, LeaveParent, Probe, Release, Resume
 from clientproxy.net.parentlink import Owner, ParentLink
+from common.attach import Attach
 from common.fields import Candidate, LostReason, PathEntry
 from common.frame import Received
 from common.ids import Address, NodeId, Stripe
-from common.messages import Attach, AttachedReport, ParentLost
+from common.messages import AttachedReport, ParentLost
 from common.runtime.tasks import Tasks
 
 

@@ -15,6 +15,7 @@ from clientproxy.core.ahead import Leaps
 from clientproxy.core.arrivals import check_numbers, missing, most_missing
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
+from common.attach import Attach
 from common.children import children_of
 from common.fields import (
     Candidate,
@@ -27,7 +28,7 @@ from common.fields import (
 )
 from common.frame import FrameReader, FrameType, Received
 from common.ids import Address, NodeId, Stripe
-from common.messages import VERSION, Attach, AttachedReport, ChildLost, Offer, ParentLost
+from common.messages import VERSION, AttachedReport, ChildLost, Offer, ParentLost
 from common.runtime.downlink import Downlink
 from common.runtime.pcap import Flow
 from common.runtime.tasks import Tasks

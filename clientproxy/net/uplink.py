@@ -12,12 +12,13 @@ from clientproxy.core.joining import Command, Hold, Tell
 from clientproxy.net.parentlink import ParentLink
 from clientproxy.net.parentlinks import Membership, ParentLinks
 from clientproxy.net.parentwatch import ParentWatch
+from common.attach import ProbeReply
 from common.codec import decode_end, decode_path, decode_redirect
 from common.errors import BadMessageError
 from common.fields import Candidate, LostReason, ServeFrame
 from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import Address, NodeId, Stripe
-from common.messages import Offer, ProbeReply
+from common.messages import Offer
 from common.policies import way_in
 from common.runtime.tasks import Tasks
 

@@ -8,24 +8,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from common.attach import Attach, Attached, Probe, ProbeReply
 from common.children import Admit, Children, Refuse, SendAway
 from common.codec import decode_end, decode_from_prober, decode_serve
 from common.errors import BadFrameError
 from common.fields import KICKED, Candidate, EndReason, PathEntry, RedirectFrame
 from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import NodeId, Stripe
-from common.messages import (
-    VERSION,
-    Attach,
-    Attached,
-    Dismiss,
-    MakeWay,
-    Message,
-    Probe,
-    ProbeReply,
-    Redirect,
-    Refused,
-)
+from common.messages import VERSION, Dismiss, MakeWay, Message, Redirect, Refused
 from common.policies import WayIn
 from common.runtime.childfeed import ChildFeed, DownlinkStats, Place, Upstream
 from common.runtime.link import HELD_UP, Idle, Link, Undecided

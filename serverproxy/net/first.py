@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from common.attach import Attach, Probe
 from common.codec import decode_first
 from common.errors import BadMessageError
 from common.fewlines import FewLines
-from common.messages import Attach, Join, Probe, Rejoin
+from common.messages import Join, Rejoin
 from common.refusals import NO_CHANNEL, unknown_channel
 from common.runtime.link import Idle, Link
 from serverproxy.net.channel import Channel

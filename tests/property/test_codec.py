@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import messages
+from common import attach, messages
 from common.codec import (
     MessageReader,
     decode_end,
@@ -43,7 +43,7 @@ DECODERS: list[Callable[[bytes], object]] = [
 ]
 STRUCTS = [
     value
-    for value in vars(messages).values()
+    for value in {**vars(messages), **vars(attach)}.values()
     if isinstance(value, type) and issubclass(value, msgspec.Struct)
 ]
 NAMES = sorted({name for struct in STRUCTS for name in struct.__struct_fields__})

@@ -1,8 +1,8 @@
 """What a parent is asked with in tests of whom it takes, and what it answers."""
 
+from common.attach import Attach
 from common.children import SendAway
 from common.fields import Candidate
-from common.messages import Attach
 
 
 def attach(

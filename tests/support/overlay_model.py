@@ -12,19 +12,18 @@ from functools import partial
 from clientproxy.core import joining
 from clientproxy.core.join import ParentSearch
 from common import children
+from common.attach import Attach, ProbeReply
 from common.children import Admit, Children, SendAway
 from common.fields import Candidate, LostReason, StripeReport, StripeState
 from common.ids import ROOT, NodeId, Stripe
 from common.messages import (
     VERSION,
-    Attach,
     Candidates,
     ChildLost,
     FromNode,
     Leave,
     MakeWay,
     Message,
-    ProbeReply,
     Redirect,
     Report,
     Serve,

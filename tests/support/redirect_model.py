@@ -12,6 +12,7 @@ from functools import partial
 
 from clientproxy.core import joining
 from clientproxy.core.join import ParentSearch
+from common.attach import Attach, ProbeReply
 from common.children import Admit, Children, Refuse, SendAway
 from common.fields import (
     AddPolicyName,
@@ -22,16 +23,7 @@ from common.fields import (
     ServeFrame,
 )
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import (
-    VERSION,
-    Attach,
-    Candidates,
-    ChildLost,
-    FromNode,
-    ProbeReply,
-    Redirect,
-    Serve,
-)
+from common.messages import VERSION, Candidates, ChildLost, FromNode, Redirect, Serve
 from common.policies import AddPolicy, add_policy, way_in
 from serverproxy.core import members
 from serverproxy.core.redirection import RedirectMembership

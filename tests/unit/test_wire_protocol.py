@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec import inspect
 
+import common.attach
 import common.fields
 import common.messages
 from common.codec import (
@@ -49,7 +50,8 @@ from common.messages import VERSION, Leave, Message
 TEXT = (Path(__file__).parents[2] / "docs" / "wire-protocol.md").read_text()
 STRUCTS = {
     name: value
-    for name, value in {**vars(common.fields), **vars(common.messages)}.items()
+    for module in (common.fields, common.messages, common.attach)
+    for name, value in vars(module).items()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)
     and value not in (Message, Part)

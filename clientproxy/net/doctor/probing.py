@@ -2,9 +2,10 @@
 
 import asyncio
 
+from common.attach import Probe, ProbeReply
 from common.codec import decode_from_parent
 from common.ids import Address
-from common.messages import VERSION, Probe, ProbeReply
+from common.messages import VERSION
 from common.runtime.link import Idle, Link, connect
 
 PROBE_EVERY = 0.1

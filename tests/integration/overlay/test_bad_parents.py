@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from common.attach import Attached, ProbeReply
 from common.codec import encode_body, encode_message
 from common.fields import Candidate, EndFrame
 from common.frame import FrameType, Packet, encode, encode_control
 from common.ids import ROOT, Address
-from common.messages import Attached, Clock, Message, ProbeReply, Redirect, Refused
+from common.messages import Clock, Message, Redirect, Refused
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import InProcessNode, until
 from tests.support.synthetic import Viewer, synthetic

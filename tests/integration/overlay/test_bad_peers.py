@@ -7,20 +7,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from clientproxy.net.node import Node
+from common.attach import Probe
 from common.clock import MAX_CLOCK_STEP
 from common.codec import encode_body, encode_message
 from common.fields import EndFrame, StripeState
 from common.frame import FrameType, Heartbeat, Packet, encode, encode_control
 from common.ids import Address
-from common.messages import (
-    VERSION,
-    Hello,
-    Join,
-    Leave,
-    Message,
-    Probe,
-    Rejoin,
-)
+from common.messages import VERSION, Hello, Join, Leave, Message, Rejoin
 from common.runtime import listener
 from serverproxy.core.numbering import MARGIN
 from tests.integration.overlay.conftest import Join as JoinNode

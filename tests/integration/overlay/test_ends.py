@@ -10,11 +10,12 @@ import pytest
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net import control
 from clientproxy.net.feed import MergedFeed
+from common.attach import Attach
 from common.codec import encode_message
 from common.fields import Candidate, StripeCandidates
 from common.frame import Heartbeat, Packet
 from common.ids import ROOT, Address, NodeId, Stripe
-from common.messages import VERSION, Attach, Candidates, Redirect
+from common.messages import VERSION, Candidates, Redirect
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import InProcessNode, until
 from tests.support.synthetic import Viewer, synthetic

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from clientproxy.net.node import Node
+from common.attach import Attached, ProbeReply
 from common.codec import decode_serve, encode_message
 from common.fields import Candidate, ServeFrame
 from common.frame import FrameReader, FrameType
 from common.ids import Address, NodeId, Stripe
-from common.messages import Attached, ProbeReply, Serve
+from common.messages import Serve
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import until
 from tests.support.synthetic import synthetic

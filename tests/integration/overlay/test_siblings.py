@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from clientproxy.net.channels import FirstMessage
+from common.attach import Attach
 from common.codec import encode_message
 from common.frame import FrameReader, Heartbeat
 from common.ids import Address, Stripe
-from common.messages import VERSION, Attach
+from common.messages import VERSION
 from common.runtime import listener as listeners
 from common.runtime.link import Idle, Link
 from common.runtime.listener import Listener

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from common.attach import Attach
 from common.children import MAX_STANDBYS, Admit, Children, Refuse
 from common.fields import MAX_CANDIDATES, Candidate, ServeFrame
 from common.ids import NodeId, Stripe
-from common.messages import Attach
 from tests.support.attach_requests import attach, sent_to
 
 S0, S1 = Stripe(0), Stripe(1)

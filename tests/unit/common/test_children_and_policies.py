@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from common.attach import Attach
 from common.children import Admit, Children, Refuse, SendAway
 from common.ids import NodeId, Stripe
-from common.messages import Attach
 from common.policies import AddPolicy, KnockDown, RoundRobin, SmartBandwidth, SmartPlacement
 from tests.support.attach_requests import attach, sent_to
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from common.attach import Probe, ProbeReply
 from common.codec import (
     MAX_JSON_BYTES,
     MAX_PATH_BYTES,
@@ -20,17 +21,7 @@ from common.codec import (
 from common.errors import BadMessageError, PeerError, VersionError
 from common.fields import EndFrame, PathEntry, Stream, Track
 from common.frame import MAX_PAYLOAD_BYTES
-from common.messages import (
-    VERSION,
-    Announce,
-    Hello,
-    Join,
-    Leave,
-    Probe,
-    ProbeReply,
-    Refused,
-    Rejoin,
-)
+from common.messages import VERSION, Announce, Hello, Join, Leave, Refused, Rejoin
 
 REPLY = '{"MessageType":"ProbeReply","stripes":[0],"newest":%s,"delay":%s,"free_slots":1}'
 

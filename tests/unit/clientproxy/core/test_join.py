@@ -16,10 +16,11 @@ from clientproxy.core.joining import (
     Probe,
     Tell,
 )
+from common.attach import ProbeReply
 from common.errors import BadMessageError
 from common.fields import MAX_REDIRECTS, Candidate, LostReason
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import AttachedReport, ParentLost, ProbeReply
+from common.messages import AttachedReport, ParentLost
 
 S0, S1 = Stripe(0), Stripe(1)
 A, B, C, D = (NodeId(name) for name in "abcd")

@@ -14,9 +14,10 @@ from clientproxy.core.joining import (
     Tell,
 )
 from clientproxy.core.standby import HOLD_AFTER
+from common.attach import ProbeReply
 from common.fields import MAX_REDIRECTS, Candidate, DeletePolicyName, LostReason, PathEntry
 from common.ids import ROOT, NodeId, Stripe
-from common.messages import ParentLost, ProbeReply
+from common.messages import ParentLost
 from common.policies import WayIn, way_in
 
 S0 = Stripe(0)

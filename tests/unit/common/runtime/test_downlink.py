@@ -2,11 +2,12 @@
 
 import pytest
 
+from common.attach import Attach, Attached
 from common.children import WAY_HOLDS, Children
 from common.codec import decode_end, decode_path, decode_redirect
 from common.frame import FrameReader, FrameType, Heartbeat, encode_resume
 from common.ids import NodeId, Stripe
-from common.messages import VERSION, Attach, Attached, Dismiss, MakeWay, Redirect, Refused
+from common.messages import VERSION, Dismiss, MakeWay, Redirect, Refused
 from common.runtime.childfeed import BURST_BYTES, STALLED_AFTER
 from common.runtime.downlink import MAX_DISMISSED, Downlink
 from common.stripelog import StripeLog
