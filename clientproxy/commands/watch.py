@@ -12,7 +12,8 @@ from clientproxy.commands.players import choose, filled, url_of
 from clientproxy.commands.progress import Parent, Progress, Sight
 from clientproxy.config import ClientConfig, load
 from clientproxy.core.events import ChannelUnavailableError
-from clientproxy.net.node import TRY_AGAIN, Node
+from clientproxy.net.node import Node
+from clientproxy.net.readiness import TRY_AGAIN
 from common.runtime import log, output
 from common.runtime.addresses import from_here
 from common.runtime.daemon import ENDED, FAILED, PortError, Stop, run_daemon
@@ -151,19 +152,19 @@ class Watch:
         node = proxy.node(self._channel)
         if node is None:
             raise ChannelUnavailableError(_GIVES_UP, "the operator of the server proxy ended it")
-        if node.error is not None and node.error.status == _GIVES_UP:
-            raise node.error
+        if (error := node.readiness.error) is not None and error.status == _GIVES_UP:
+            raise error
         for line in progress.see(_sight(node), asyncio.get_running_loop().time()):
             complain(line)
-        refused = node.error is not None and node.error.status == TRY_AGAIN
-        if refused and node.stripes is None and not patient:
+        later = error is not None and error.status == TRY_AGAIN
+        if later and node.stripes is None and not patient:
             why = f"giving up after {self._config.join_timeout:g} s"
             raise ChannelUnavailableError(TRY_AGAIN, why)
 
 
 def _sight(node: Node) -> Sight:
     if node.stripes is None:
-        return Sight(trouble=node.trouble)
+        return Sight(trouble=node.readiness.trouble)
     uplink, offer = node.stripes.uplink, node.stripes.offer
     parents = [uplink.search.parent(stripe) for stripe in node.stripes.stripes]
     return Sight(
@@ -173,9 +174,9 @@ def _sight(node: Node) -> Sight:
             None if parent is None else Parent(parent, str(uplink.peer(stripe)), uplink.rtt(stripe))
             for stripe, parent in zip(node.stripes.stripes, parents, strict=True)
         ),
-        source_up=node.source_up,
-        source_trouble=node.source_trouble,
-        trouble=node.trouble,
+        source_up=node.readiness.source_up,
+        source_trouble=node.readiness.source_trouble,
+        trouble=node.readiness.trouble,
         delivered=node.feed.stats.delivered > 0,
     )
 

@@ -10,7 +10,8 @@ import logging
 from clientproxy.config import ClientConfig
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.feed import MergedFeed
-from clientproxy.net.node import NO_ROOM, Node
+from clientproxy.net.node import Node
+from clientproxy.net.readiness import NO_ROOM
 from common.attach import Attach, Probe
 from common.codec import decode_first
 from common.errors import BadMessageError
@@ -93,7 +94,7 @@ class JoinedChannels:
         self._opening[node] = self._opening.get(node, 0) + 1
         linger = self.config.linger
         try:
-            return await node.ready(self.config.join_timeout)
+            return await node.readiness.wait(self.config.join_timeout)
         except ChannelUnavailableError as error:
             if node.stripes is None or error.status == NO_ROOM:
                 linger = 0.0
@@ -140,7 +141,7 @@ class JoinedChannels:
     async def _heed(self, now: float) -> None:
         """Leave where this daemon was sent away, children first; come back after a while."""
         for key, node in list(self.nodes.items()):
-            if node.sent_away:
+            if node.readiness.sent_away:
                 if len(self._away_until) < MAX_CHANNELS:
                     self._away_until[key] = now + STAYS_AWAY
                 await self._leave(*key)

@@ -174,8 +174,8 @@ class Figures:
             "channel": node.channel,
             "server": str(node.server),
             "joined": node.joined,
-            "source_up": node.source_up,
-            "source_trouble": node.source_trouble,
+            "source_up": node.readiness.source_up,
+            "source_trouble": node.readiness.source_trouble,
             "delay": node.feed.delay,
             "delivered": self.delivered,
             "lost": self.lost,
@@ -208,12 +208,14 @@ class Figures:
     def _condition(self) -> Condition:
         node, stripes = self._node, self._stripes
         if stripes is None:
-            return Condition(server=str(node.server), control_up=False, trouble=node.trouble)
+            return Condition(
+                server=str(node.server), control_up=False, trouble=node.readiness.trouble
+            )
         return Condition(
             server=str(node.server),
             control_up=node.control_up,
-            source_up=node.source_up,
-            source_trouble=node.source_trouble,
+            source_up=node.readiness.source_up,
+            source_trouble=node.readiness.source_trouble,
             downlink_slow=stripes.uplink.watch.downlink_slow,
             reachable=bool(stripes.offer.addresses),
             stripes=[_stripe_condition(stripes, stripe) for stripe in stripes.stripes],

@@ -11,6 +11,7 @@ from clientproxy.config import ClientConfig
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.control import ControlLink
 from clientproxy.net.feed import MergedFeed
+from clientproxy.net.readiness import GONE, Readiness
 from clientproxy.net.stripes import Stripes
 from common.clock import GroupClock
 from common.fields import KICKED, EndReason
@@ -42,16 +43,6 @@ log = logging.getLogger(__name__)
 
 TICK = 0.05
 REPORT_EVERY = 2.0
-FRESH = 2.0
-"""Seconds since the last packet for which a stream without its server proxy counts as playing."""
-NO_ROOM = 453
-"""RTSP status: nobody has a slot for this node."""
-GONE = 404
-"""RTSP status: there is no such channel."""
-TRY_AGAIN = 503
-"""RTSP status of what may pass: waiting players go on waiting."""
-FULL = 453
-"""RTSP status where no slot is free: waiting players are told, those that play wait for one."""
 
 
 class Node:
@@ -76,20 +67,11 @@ class Node:
         )
         self.stripes: Stripes | None = None
         """None before the first Offer."""
-        self.source_up = False
-        self.source_trouble = ""
-        """Why the source is down, and since when, as the server proxy says."""
-        self.sent_away = False
-        """The operator of the server proxy wants it to leave."""
         self._config, self._overlay, self._tasks = config, overlay, tasks
         self._lag = LoopLag() if lag is None else lag
         self._loop = asyncio.get_running_loop()
         self._control = ControlLink(channel, server, self)
-        self._error: ChannelUnavailableError | None = None
-        self._placed = False
-        """It had a parent in every stripe once."""
-        self._news = asyncio.Event()
-        self.feed.on_stream = self._news.set
+        self.readiness = Readiness(server, self._control, self.feed)
 
     async def run(self) -> None:
         """Stay joined until cancelled."""
@@ -113,60 +95,10 @@ class Node:
                         self._control.tell(self._report(self.stripes, now))
             last = now
 
-    async def ready(self, within: float) -> MergedFeed:
-        """Wait until players can be served; raise ChannelUnavailableError with a reason."""
-        if self._error is not None and self._error.status == GONE and not self.sent_away:
-            # That was some time ago.
-            self._error = None
-            self._control.ask()
-        try:
-            async with asyncio.timeout(within):
-                while True:
-                    if self._error is not None and self._error.status != TRY_AGAIN:
-                        raise self._error
-                    if self._plays():
-                        return self.feed
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            later = ChannelUnavailableError(TRY_AGAIN, self._why_not(), 5.0)
-            raise self._error or self._no_parent() or later from None
-
-    def _plays(self) -> bool:
-        """Whether there is something to play now; without the server proxy the trees may go on."""
-        if self.feed.stream is None or self._seeks or self._control.gone:
-            return False
-        fresh = self._loop.time() - self.feed.delivered_at < FRESH
-        return self.source_up if self._control.up else fresh
-
-    @property
-    def _seeks(self) -> bool:
-        """With `join: redirect` there may be no place: players wait until there is one."""
-        redirect = self.stripes is not None and self.stripes.offer.join == "redirect"
-        return redirect and not self._placed
-
     def _reported(self, message: AttachedReport | ParentLost | ChildLost) -> None:
         """Send a report on, and let players know of a place."""
         self._control.tell(message)
-        if not self._placed and self.stripes is not None and self.stripes.attached:
-            self._placed = True
-            self._news.set()
-
-    def _no_parent(self) -> ChannelUnavailableError | None:
-        """Return what a player is told whose node nobody takes."""
-        if self.stripes is None or not self._seeks:
-            return None
-        if (why := self.stripes.uplink.search.why_not()) is None:
-            return None
-        return ChannelUnavailableError(NO_ROOM, f"channel {self.channel}: {why}", 5.0)
-
-    def _why_not(self) -> str:
-        if self.stripes is None:
-            return f"channel {self.channel}: no answer from server proxy {self.server} yet"
-        if self._seeks:
-            return f"channel {self.channel}: still looking for a parent"
-        why = self.source_trouble or "it does not say why"
-        return f"channel {self.channel}: its source does not play: {why}"
+        self.readiness.parents_changed()
 
     @property
     def joined(self) -> bool:
@@ -177,21 +109,6 @@ class Node:
     def control_up(self) -> bool:
         """The server proxy has made an offer on the present control link."""
         return self._control.up
-
-    @property
-    def error(self) -> ChannelUnavailableError | None:
-        """Why the server proxy cannot be had, or does not want the node; None: it does."""
-        return self._error
-
-    @property
-    def trouble(self) -> str | None:
-        """Why the channel cannot be had, as a player is told."""
-        return None if self._error is None else self._error.why
-
-    @property
-    def full(self) -> bool:
-        """The server proxy has said that no slot is free."""
-        return self._error is not None and self._error.status == FULL
 
     @property
     def control_bytes(self) -> int:
@@ -260,7 +177,7 @@ class Node:
     def offered(self, offer: Offer) -> None:
         """Conform to control.Member."""
         now_us = self._now_us()
-        stripes, self._error = self.stripes, None
+        stripes = self.stripes
         self.feed.node = NodeId(offer.node)
         same = stripes is not None and (stripes.offer.node, stripes.offer.stripes) == (
             offer.node,
@@ -276,9 +193,8 @@ class Node:
         else:
             log.info("the control link is up again", extra=self.feed.fields)
         stripes.uplink.links.rekey(offer.group_key)
-        stripes.offer, self.source_up = offer, offer.source_up
-        if offer.source_up:
-            self.source_trouble = ""
+        stripes.offer = offer
+        self.readiness.offered(stripes)
         clock = offer.clock
         self.feed.clock.exchange(clock.sent_us, clock.received_us, clock.replied_us, now_us)
         if not offer.addresses:
@@ -293,7 +209,6 @@ class Node:
             stripes.uplink.candidates(Stripe(one.stripe), one.candidates, 1.0)
         if same:
             stripes.uplink.ask_again()
-        self._news.set()
 
     def _begin(self, offer: Offer) -> Stripes:
         """Start with empty logs: a first Offer, or one under a new id.
@@ -334,35 +249,23 @@ class Node:
             case Clock(sent_us=sent, received_us=received, replied_us=replied):
                 self.feed.clock.exchange(sent, received, replied, self._now_us())
             case Announce(source_up=up, reason=reason):
-                self._announced(up, reason)
+                self.readiness.announced(up, reason)
             case Closed(reason=reason, sentence=sentence):
-                self.sent_away |= reason == KICKED
-                self._error = ChannelUnavailableError(404, sentence)
+                self.readiness.sent_away |= reason == KICKED
                 log.warning("%s", sentence, extra=self.feed.fields)
-                self._news.set()
-                self.feed.end(sentence)
+                self.refused(ChannelUnavailableError(GONE, sentence))
             case Dismiss() | MakeWay():
                 self.stripes.downlink.told(message)
             case _:
                 pass
 
-    def _announced(self, up: bool, reason: str) -> None:
-        if (self.source_up, self.source_trouble) != (up, reason):
-            text = "the source is up" if up else f"the source is down: {reason}"
-            log.info("%s", text, extra=self.feed.fields)
-        self.source_up, self.source_trouble = up, "" if up else reason
-        self._news.set()
-
     def refused(self, error: ChannelUnavailableError) -> None:
-        """Conform to control.Member: who watches a channel that is gone is told so."""
-        self._error = error
-        self._news.set()
-        if error.status not in {TRY_AGAIN, FULL}:
-            self.feed.end(error.why)
+        """Conform to control.Member."""
+        self.readiness.refused(error)
 
     def kicked(self) -> None:
         """Conform to control.Member."""
-        self.sent_away = True
+        self.readiness.sent_away = True
 
     def _report(self, stripes: Stripes, now: float) -> Report:
         return Report(

@@ -61,11 +61,11 @@ class Visit:
         self._probing = Probing(self._server, self._channel, node.stripes.offer.group_key)
         self._tasks.spawn(self._probing.run(), name="probes")
         progress.say("waiting for the first packet")
-        await self._wait(lambda: node.source_up, SOURCE_WITHIN)
-        if node.source_up and await self._wait(lambda: self._first is not None, PLAYS_WITHIN):
+        up = await self._wait(lambda: node.readiness.source_up, SOURCE_WITHIN)
+        if up and await self._wait(lambda: self._first is not None, PLAYS_WITHIN):
             progress.say(f"watching channel {self._channel} for {seconds:g} s")
             await self._wait(lambda: False, seconds)
-        elif not node.source_up:
+        elif not up:
             await self._wait(lambda: False, min(seconds, SOURCE_WITHIN))  # for the round trips
         left = self._asked_at + DIALLED_FOR - self._loop.time()
         if not self._reached and left > 0:
@@ -77,8 +77,11 @@ class Visit:
         self._asked_at = self._loop.time()
         node = self._channels.join(self._channel, self._server)
         self._node = node
-        await self._wait(lambda: node.stripes is not None or node.trouble is not None, PLACE_WITHIN)
-        if node.full and self._config.max_children == 0:
+        ready = node.readiness
+        await self._wait(
+            lambda: node.stripes is not None or ready.trouble is not None, PLACE_WITHIN
+        )
+        if ready.full and self._config.max_children == 0:
             await self._channels.close()
             self._config = self._config.model_copy(update={"max_children": None})
             self._channels.config = self._config
@@ -144,16 +147,16 @@ class Visit:
         if node is None or node.stripes is None:
             return Sample(
                 channel=self._channel,
-                refused="" if node is None or node.trouble is None else node.trouble,
-                full=node is not None and node.full,
+                refused=("" if node is None else node.readiness.trouble) or "",
+                full=node is not None and node.readiness.full,
             )
         feed, looks = node.feed, self._looks[self._first or 0 :]
         first, last = (looks[0], looks[-1]) if looks else (_NEVER, _NEVER)
         return Sample(
             channel=self._channel,
             offered=True,
-            source_up=node.source_up,
-            source_trouble=node.source_trouble,
+            source_up=node.readiness.source_up,
+            source_trouble=node.readiness.source_trouble,
             reached=self._reached,
             tested_port=self._port,
             advertised=tuple(map(str, self._config.advertise)),

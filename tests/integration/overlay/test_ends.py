@@ -67,7 +67,7 @@ async def test_a_player_is_not_told_that_there_was_no_such_channel_some_time_ago
         host = InProcessNode(server.address, join_timeout=60.0)
         try:
             node = await host.join("cam")
-            await until(lambda: node.error is not None, seconds(10), "it is refused")
+            await until(lambda: node.readiness.error is not None, seconds(10), "it is refused")
             server.rename("other", "cam")
             play = server.play()
             async with asyncio.timeout(seconds(10)):

@@ -220,14 +220,14 @@ async def test_who_is_taken_by_nobody_tells_its_player_453_and_why(
         host = InProcessNode(server.address, max_children=0)
         node = await host.join("cam")
         with pytest.raises(ChannelUnavailableError) as refused:
-            await node.ready(1.0)
+            await node.readiness.wait(1.0)
         assert refused.value.status == 453
         assert "stripe 0 (root: full: no slot is free" in refused.value.why
         told = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
         assert [one for one in told if one.startswith("no parent in stripe 0 (root: full")]
         assert not node.joined
         await first.close()
-        assert await node.ready(seconds(10)) is node.feed
+        assert await node.readiness.wait(seconds(10)) is node.feed
         await host.close()
 
 
@@ -238,7 +238,7 @@ async def test_a_player_waits_until_its_node_has_a_place(seconds: Seconds) -> No
         server.play()
         host = InProcessNode(server.address)
         node = await host.join("cam")
-        await node.ready(seconds(10))
+        await node.readiness.wait(seconds(10))
         assert node.stripes is not None
         assert node.stripes.attached
         await host.close()

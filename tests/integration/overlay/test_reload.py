@@ -189,10 +189,10 @@ async def test_a_channel_that_was_closed_can_come_back(file: Path, seconds: Seco
         one.reload({"a": ""})
         await until(lambda: b.node.feed.viewers == 0, seconds(20), "who watched b is told")
         with pytest.raises(ChannelUnavailableError, match=r"closed by the operator|there are: a"):
-            await b.node.ready(seconds(5))
+            await b.node.readiness.wait(seconds(5))
         one.reload({"a": "", "b": ""})
         await until(lambda: b.node.joined, seconds(30), "it is taken back")
-        await b.node.ready(seconds(20))
+        await b.node.readiness.wait(seconds(20))
         Watcher(b.node)
         before = b.node.feed.stats.delivered
         await until(lambda: b.node.feed.stats.delivered > before + 10, seconds(20), "b plays")

@@ -156,7 +156,9 @@ async def test_a_source_that_comes_back_with_the_same_codecs_is_told_once(
         nodes = [(await join(server))[1] for _ in range(3)]
         viewers = [Viewer(node) for node in nodes]
         server.channel.feed.source_down("camera gone")
-        await until(lambda: not any(n.source_up for n in nodes), seconds(10), "source is down")
+        await until(
+            lambda: not any(n.readiness.source_up for n in nodes), seconds(10), "source is down"
+        )
         server.up(H264)
         server.push(30)
         await complete(viewers, 60, seconds(20))

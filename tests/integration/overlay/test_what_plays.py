@@ -20,7 +20,7 @@ async def test_players_that_wait_for_the_source_are_woken_by_its_first_packet(
     async with synthetic() as server:
         nodes = [(await join(server, join_timeout=60.0))[1] for _ in range(5)]
         tasks = Tasks()
-        waiting = [tasks.spawn(node.ready(60.0), name="waiting") for node in nodes]
+        waiting = [tasks.spawn(node.readiness.wait(60.0), name="waiting") for node in nodes]
         await asyncio.sleep(0)
         server.up()
         play = server.play()
@@ -69,10 +69,10 @@ async def test_who_asks_while_the_source_is_down_is_told_why_and_since_when(
         server.channel.feed.source_down("camera:554 refuses connections")
         _, late = await join(server)
         both = (early, late)
-        await until(lambda: all(one.source_trouble for one in both), seconds(10), "told")
+        await until(lambda: all(one.readiness.source_trouble for one in both), seconds(10), "told")
         for node in both:
             with pytest.raises(ChannelUnavailableError) as told:
-                await node.ready(0.05)
+                await node.readiness.wait(0.05)
             assert told.value.status == 503
             assert re.fullmatch(
                 r"channel cam: its source does not play: camera:554 refuses connections"
@@ -80,4 +80,6 @@ async def test_who_asks_while_the_source_is_down_is_told_why_and_since_when(
                 told.value.why,
             )
         server.up()
-        await until(lambda: not any(one.source_trouble for one in both), seconds(10), "up")
+        await until(
+            lambda: not any(one.readiness.source_trouble for one in both), seconds(10), "up"
+        )
