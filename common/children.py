@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import msgspec
 
 from common.attach import Attach
+from common.child import Child, candidate, slots_for
 from common.fields import MAX_CANDIDATES, Candidate, ServeFrame
 from common.ids import NodeId, Stripe
 from common.messages import Offer
@@ -35,33 +36,6 @@ MAX_WAYS = 16
 """Nodes for which one parent knows whose place they shall take; then the first is forgotten."""
 WAY_HOLDS = 10.0
 """Seconds for which it knows that: a move that is still wanted is asked for again each second."""
-
-
-@dataclass(slots=True)
-class Child:
-    """One stripe link to a child."""
-
-    node: NodeId
-    stripe: Stripe
-    slots: int
-    """Slots that it has for this stripe: 0 unless it serves it."""
-    addresses: tuple[str, ...]
-    rtt_us: int | None = None
-    """Round trip that it measured before it came, if the add policy asks for it."""
-    splicing: bool = False
-    """It waits for the place of a leaf, or of `displaces`."""
-    displaces: NodeId | None = None
-    leaving: bool = False
-    """It has been redirected."""
-    fresh: bool = False
-    """It has had all there is: from now on it lacks only what is new."""
-    stalled: bool = False
-    """It says nothing, or does not take what is sent: dead for all that can be seen."""
-
-    @property
-    def leaf(self) -> bool:
-        """Nobody can be sent to it."""
-        return self.slots == 0 or not self.addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +107,7 @@ class Children:
         stripe, node = Stripe(request.stripe), NodeId(request.node)
         if node in path:
             return Refuse("loop", "you are among my ancestors in this stripe")
-        slots = _slots(request, stripe)
+        slots = slots_for(request, stripe)
         child = Child(node, stripe, slots, request.addresses, request.rtt_us)
         child.displaces, _ = self._ways.pop((stripe, node), (None, 0.0))
         if not request.slots or not request.addresses:
@@ -193,7 +167,7 @@ class Children:
                 request, serve=now.serve, slots=now.slots, addresses=now.addresses
             )
         if (child := self._children.get((stripe, node))) is not None:
-            child.slots, child.addresses = _slots(now, stripe), now.addresses
+            child.slots, child.addresses = slots_for(now, stripe), now.addresses
 
     def _squeeze(self, child: Child, *, orphan: bool, excess: bool) -> Admit | None:
         """Take one more than there are slots, if that is legal."""
@@ -308,13 +282,3 @@ def children_of(offer: Offer, randrange: Callable[[int], int], *, hard_limit: bo
     name = offer.add_policy if offer.join == "redirect" else None
     spare = 0 if hard_limit else 1
     return Children(slots=offer.slots, spare=spare, policy=add_policy(name, randrange))
-
-
-def _slots(said: Attach | ServeFrame, stripe: Stripe) -> int:
-    """Return the slots that a child has for a stripe."""
-    return said.slots if said.serve == stripe and said.addresses else 0
-
-
-def candidate(child: Child) -> Candidate:
-    """Return a child as others may be sent to it."""
-    return Candidate(child.node, child.addresses, 0.0, available=True)

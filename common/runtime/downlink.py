@@ -1,24 +1,25 @@
-"""The children of a node or of the server proxy: admits them, feeds them, sends them on.
+"""The children of a node or of the server proxy: feeds them, and sends them on.
 
-New frames are written to every child that has caught up, the same bytes for all. No child holds
-back another.
+Who asks to be one is answered by `common.runtime.admission`. New frames are written to every child
+that has caught up, the same bytes for all. No child holds back another.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 
-from common.attach import Attach, Attached, Probe, ProbeReply
+from common.attach import Attach, Attached, Probe
 from common.children import Admit, Children, Refuse, SendAway
-from common.codec import decode_end, decode_from_prober, decode_serve
+from common.codec import decode_end, decode_serve
 from common.errors import BadFrameError
 from common.fields import KICKED, Candidate, EndReason, PathEntry, RedirectFrame
 from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import NodeId, Stripe
-from common.messages import VERSION, Dismiss, MakeWay, Message, Redirect, Refused
+from common.messages import Dismiss, MakeWay, Message
 from common.policies import WayIn
+from common.runtime.admission import Admission
 from common.runtime.childfeed import ChildFeed, DownlinkStats, Place, Upstream
-from common.runtime.link import HELD_UP, Idle, Link, Undecided
+from common.runtime.link import HELD_UP, Idle, Link
 from common.stripelog import StripeLog
 
 log = logging.getLogger(__name__)
@@ -28,15 +29,11 @@ BUSY_PART = 0.25
 what is live: still faster than the stripe flows, so that no slow child holds up the rest."""
 
 
-MAX_DISMISSED = 64
-"""Nodes that one parent takes no more; then the first is forgotten."""
-
-
 class Downlink(Idle):
     """The parent's side of all stripe links of one channel."""
 
     __slots__ = (
-        "_by_link", "_by_stripe", "_dismissed", "_feeds", "_grace", "_logs", "_loop", "_upstream",
+        "_admission", "_by_link", "_by_stripe", "_feeds", "_grace", "_logs", "_loop", "_upstream",
         "children", "stats",
     )  # fmt: skip
 
@@ -55,7 +52,7 @@ class Downlink(Idle):
         self._feeds: dict[tuple[Stripe, NodeId], ChildFeed] = {}
         self._by_stripe: list[list[ChildFeed]] = [[] for _ in logs]
         self._by_link: dict[Link, ChildFeed] = {}
-        self._dismissed: dict[str, None] = {}
+        self._admission = Admission(logs, children, upstream, self.stats, self._admit)
         self._loop = asyncio.get_running_loop()
 
     def feeds(self, node: NodeId, stripe: Stripe) -> bool:
@@ -66,64 +63,12 @@ class Downlink(Idle):
 
     def asked(self, link: Link, request: Probe | Attach) -> None:
         """Answer a Probe or an Attach; on the link of a Probe, Attach may follow."""
-        if request.version != VERSION:
-            self._refuse(link, "version", f"I speak version {VERSION} of the overlay protocol")
-        elif not self._upstream.accepts(request.group_key):
-            self._refuse(link, "unauthorized", "this is not the group key of the channel")
-        elif isinstance(request, Attach) and request.node in self._dismissed:
-            self._refuse(link, KICKED, "you were sent away by the operator of the server proxy")
-        elif isinstance(request, Attach):
-            self._attach(link, request)
-        else:
-            self._probe(link)
+        self._admission.asked(link, request)
 
-    def _probe(self, link: Link) -> None:
-        stripes = range(len(self._logs))
-        held = [s for s in stripes if self._upstream.path(Stripe(s)) is not None]
-        newest = max((one.newest or 0 for one in self._logs), default=0)
-        free = max((self.children.free(Stripe(s)) for s in stripes), default=0)
-        link.handler = _Probed(self)
-        link.send(
-            ProbeReply(
-                stripes=tuple(held),
-                newest=newest,
-                delay=self._upstream.delay(),
-                free_slots=max(0, free),
-            )
-        )
-
-    def _attach(self, link: Link, request: Attach) -> None:
-        stripe = Stripe(request.stripe)
-        if stripe >= len(self._logs):
-            self._refuse(link, "bad_request", f"this channel has {len(self._logs)} stripes")
-            return
-        path = self._upstream.path(stripe)
-        if path is None:
-            self._refuse(link, "detached", "I have no parent in this stripe myself")
-            return
-        ancestors = {NodeId(entry.node) for entry in path}
-        ask = self.children.ask if request.active else self.children.hold
-        match ask(request, ancestors):
-            case Admit(instead_of):
-                self._admit(link, request, path)
-                self._make_way(stripe, instead_of, NodeId(request.node))
-            case SendAway(targets):
-                self._answer(link, Redirect(stripe=stripe, parent=path[-1].node, targets=targets))
-                link.close("redirected")
-            case Refuse(reason, sentence):
-                self._refuse(link, reason, sentence)
-
-    def _refuse(self, link: Link, reason: str, sentence: str) -> None:
-        self.stats.refused[reason] = self.stats.refused.get(reason, 0) + 1
-        self._answer(link, Refused(reason=reason, sentence=sentence))
-        link.close(reason)
-
-    def _answer(self, link: Link, message: Message) -> None:
-        before = link.sent_bytes
-        link.send(message)
-        self.stats.control_bytes += link.sent_bytes - before
-
-    def _admit(self, link: Link, request: Attach, path: Sequence[PathEntry]) -> None:
+    def _admit(
+        self, link: Link, request: Attach, path: Sequence[PathEntry], instead_of: NodeId | None
+    ) -> None:
+        """Feed, or hold, who was admitted; a leaf makes way for it if there is no other room."""
         stripe, node = Stripe(request.stripe), NodeId(request.node)
         if (old := self._feeds.get((stripe, node))) is not None:
             self._forget(old)
@@ -134,7 +79,7 @@ class Downlink(Idle):
         feed = ChildFeed(link, Place(stripe, node), own, self._upstream, self.stats, start=start)
         feed.standby = not request.active
         self._feeds[stripe, node] = self._by_link[link] = feed
-        self._answer(
+        self._admission.answer(
             link,
             Attached(
                 first=first,
@@ -146,6 +91,7 @@ class Downlink(Idle):
         link.begin_frames()
         if request.active:
             self._begin(feed)
+        self._make_way(stripe, instead_of, node)
 
     def _start(self, stripe: Stripe, wanted: int) -> tuple[int, int]:
         """Return where a cursor begins for whoever wants `wanted`, and the first frame there."""
@@ -263,9 +209,7 @@ class Downlink(Idle):
 
     def _dismiss(self, node: NodeId) -> None:
         """End all links of a node that was sent away, and take it no more."""
-        self._dismissed[node] = None
-        if len(self._dismissed) > MAX_DISMISSED:
-            del self._dismissed[next(iter(self._dismissed))]
+        self._admission.dismiss(node)
         for feed in [one for one in self._by_link.values() if one.node == node]:
             feed.end(KICKED)
 
@@ -322,13 +266,3 @@ class Downlink(Idle):
             self._by_stripe[feed.stripe].remove(feed)
         if self._feeds.get((feed.stripe, feed.node)) is feed:
             del self._feeds[feed.stripe, feed.node]
-
-
-class _Probed(Undecided):
-    """Handler of a link that was probed: Attach may follow."""
-
-    def __init__(self, downlink: Downlink) -> None:
-        self._downlink = downlink
-
-    def message(self, link: Link, text: bytes) -> None:
-        self._downlink.asked(link, decode_from_prober(text))

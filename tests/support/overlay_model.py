@@ -11,8 +11,8 @@ from functools import partial
 
 from clientproxy.core import joining
 from clientproxy.core.join import ParentSearch
-from common import children
 from common.attach import Attach, ProbeReply
+from common.child import candidate
 from common.children import Admit, Children, SendAway
 from common.fields import Candidate, LostReason, StripeReport, StripeState
 from common.ids import ROOT, NodeId, Stripe
@@ -129,7 +129,7 @@ class Model:
         path = self.path(node.name, stripe)[1:2]
         siblings = [o for o in node.children.of(stripe) if o.node != child and not o.leaf]
         above = [self._candidate(one) for one in path]
-        return [*map(children.candidate, siblings), *above]
+        return [*map(candidate, siblings), *above]
 
     def _candidate(self, name: NodeId) -> Candidate:
         addresses = () if name == ROOT else self.nodes[name].addresses
