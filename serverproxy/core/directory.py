@@ -36,7 +36,7 @@ class Directory(Roster):
 
     def standbys(self, now: float) -> list[Command]:
         """Name another standby to some of those who need one; nobody: its grandparent will do."""
-        commands, unfit = list[Command](), set(self._suspects)
+        commands, unfit = list[Command](), set(self.suspects)
         for node, stripe in self.trees.stale_standbys(STANDBYS_AT_ONCE):
             chosen = self.trees.standby(node, stripe, avoid=unfit)
             self.trees.hold_standby(node, stripe, chosen)

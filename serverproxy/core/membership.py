@@ -70,7 +70,7 @@ class Membership(SentAway):
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take an event; return what is to be done."""
         self._now = now
-        self.calm_down(now)
+        self.suspects.calm_down(now)
         if self._settle_at is None:
             self._settle_at = now + self.settle_every
         match event:
@@ -97,7 +97,7 @@ class Membership(SentAway):
     def expire(self, now: float) -> list[Command]:
         """Forget who stays away; settle what the trees owe."""
         self._now = now
-        self.calm_down(now)
+        self.suspects.calm_down(now)
         commands = self.shut_out(now)
         first = self.next_forgotten(now)
         for node in list(self._away) if first is not None and now >= first else ():
@@ -248,7 +248,7 @@ class Membership(SentAway):
         member = self.members[node]
         member.delay, member.players = report.delay, report.players
         member.delivered, member.lost = report.delivered, report.lost
-        self.trust(node)
+        self.suspects.trust(node)
         self.named(report.stripes, self._now)
         for one in report.stripes:
             stripe = Stripe(one.stripe)

@@ -8,8 +8,8 @@ Rules
 2. After a restart of the server proxy nodes come back one by one. The child's word about its parent
    wins; a parent that is not back yet is a placeholder: away from the start, without slots to give.
    So the trees stand as they stood, whatever the order.
-3. Whom a child has lost is suspected: no candidate until it reports again, or `grace` is over. One
-   node is believed about `MOST_ACCUSED` parents a minute: nobody can have everybody suspected.
+3. Whom a child has lost is forgotten if it is away, else suspected (`suspects`). One node is
+   believed about `MOST_ACCUSED` parents a minute: nobody can have everybody suspected.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,6 +30,7 @@ from serverproxy.core.members import (
     Send,
     slots_of,
 )
+from serverproxy.core.suspects import Suspects
 from serverproxy.core.tree import TreeError, Trees
 
 LOOK_AT_AWAY = 0.5
@@ -48,7 +49,7 @@ class Roster:
         self.stats = MembershipStats()
         self._stripes, self._grace = stripes, grace
         self._placeholders = 0
-        self._suspects: dict[NodeId, float] = {}
+        self.suspects = Suspects(trees, grace=grace)
         self._away: dict[NodeId, None] = {}
         """Members without a control link; the longest away first."""
         self._away_seen: float | None = None
@@ -108,7 +109,7 @@ class Roster:
         for state in event.stripes:
             if state.stripe < self._stripes:
                 self._stands(node, Stripe(state.stripe), state.parent, now)
-        self.trust(node)
+        self.suspects.trust(node)
         return slots
 
     def is_news(self, node: NodeId) -> bool:
@@ -134,7 +135,7 @@ class Roster:
         member = self.members.pop(node)
         above = [self.trees.parent(node, Stripe(stripe)) for stripe in range(self._stripes)]
         self.trees.remove(node)
-        self._suspects.pop(node, None)
+        self.suspects.forget(node)
         if node in self._away:
             del self._away[node]
             self._away_seen = None
@@ -174,15 +175,6 @@ class Roster:
         self._away[node] = self._away_seen = None
         self.trees.absent(node, absent=True)
 
-    def unfit(self) -> set[NodeId]:
-        """Return who is no candidate: who is away, and who is suspected."""
-        return self._away.keys() | self._suspects.keys()
-
-    def calm_down(self, now: float) -> None:
-        """Suspect nobody any longer of whom nothing bad was heard within `grace` seconds."""
-        for node in [node for node, until in self._suspects.items() if until <= now]:
-            self.trust(node)
-
     def hung_under(self, node: NodeId, stripe: Stripe, parent: str | None) -> bool:
         """Whether a node had this parent, or was on its way there: its report may come late."""
         return parent is not None and parent in (
@@ -205,14 +197,8 @@ class Roster:
             return []
         if away:
             return self.forget(NodeId(parent))
-        self._suspects[NodeId(parent)] = now + self._grace
-        self.trees.suspect(NodeId(parent), suspected=True)
+        self.suspects.suspect(NodeId(parent), now)
         return []
-
-    def trust(self, node: NodeId) -> None:
-        """Note that a node that was suspected has reported."""
-        if self._suspects.pop(node, None) is not None:
-            self.trees.suspect(node, suspected=False)
 
     def unreached(self, node: NodeId) -> bool:
         """Take the slots of a node that cannot be reached; one that has children evidently can."""
