@@ -14,6 +14,7 @@ from bench.sim.hosts import Host
 from bench.sim.watch import Meter
 from clientproxy.config import ClientConfig
 from clientproxy.core.events import ChannelUnavailableError
+from clientproxy.net import reports
 from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.node import TICK, Node
 from common.fields import Track
@@ -122,7 +123,7 @@ class QuietNode(Node):
             else:
                 self.stripes.tick(TICK)
             if report and self._control.up:
-                self._control.tell(self._report(self.stripes, now))
+                self._control.tell(reports.report(self.stripes, self.feed, now))
 
 
 class ClientHost:

@@ -12,6 +12,7 @@ from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.control import ControlLink
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.readiness import GONE, Readiness
+from clientproxy.net.reports import rejoin, report
 from clientproxy.net.stripes import Stripes
 from common.clock import GroupClock
 from common.fields import KICKED, EndReason
@@ -32,7 +33,6 @@ from common.messages import (
     ParentLost,
     Redirect,
     Rejoin,
-    Report,
     Serve,
     Standby,
 )
@@ -92,7 +92,7 @@ class Node:
                     # That its own network is slow cannot wait: its children are behind too.
                     if (now >= report_at or slow > said_slow) and self._control.up:
                         report_at, said_slow = now + REPORT_EVERY, slow
-                        self._control.tell(self._report(self.stripes, now))
+                        self._control.tell(report(self.stripes, self.feed, now))
             last = now
 
     def _reported(self, message: AttachedReport | ParentLost | ChildLost) -> None:
@@ -159,16 +159,7 @@ class Node:
         )
         if self.stripes is None:
             return join
-        offer = self.stripes.offer
-        return Rejoin(
-            join=join,
-            node=offer.node,
-            instance=offer.instance,
-            stripes=self.stripes.states(),
-            players=self.feed.viewers,
-            group_key=offer.group_key,
-            addresses=offer.addresses,
-        )
+        return rejoin(join, self.stripes, self.feed)
 
     def urgent(self) -> bool:
         """Conform to control.Member."""
@@ -266,17 +257,6 @@ class Node:
     def kicked(self) -> None:
         """Conform to control.Member."""
         self.readiness.sent_away = True
-
-    def _report(self, stripes: Stripes, now: float) -> Report:
-        return Report(
-            sent_us=int(now * 1e6),
-            delay=self.feed.delay,
-            stripes=stripes.reports(),
-            players=self.feed.viewers,
-            delivered=self.feed.stats.delivered,
-            lost=self.feed.lost,
-            downlink_slow=stripes.uplink.watch.downlink_slow,
-        )
 
     def _now_us(self) -> int:
         return int(self._loop.time() * 1e6)

@@ -23,8 +23,6 @@ from common.fields import (
     LostReason,
     PathEntry,
     ServeFrame,
-    StripeReport,
-    StripeState,
 )
 from common.frame import FrameReader, FrameType, Received
 from common.ids import Address, NodeId, Stripe
@@ -140,36 +138,6 @@ class Stripes:
             now = loop.time()
             self.tick(now - last)
             last = now
-
-    def states(self) -> tuple[StripeState, ...]:
-        """Return how the node hangs in each tree, for Rejoin."""
-        return tuple(
-            StripeState(
-                stripe,
-                self.serve == stripe,
-                self.uplink.search.parent(stripe),
-                tuple(child.node for child in self.downlink.children.of(stripe)),
-                self.newest(stripe),
-            )
-            for stripe in self.stripes
-        )
-
-    def reports(self) -> tuple[StripeReport, ...]:
-        """Return the figures of each stripe, for Report."""
-        return tuple(
-            StripeReport(
-                stripe,
-                self.uplink.search.parent(stripe),
-                self._feed.delay,
-                self.stats[stripe].received,
-                self.stats[stripe].holes,
-                self.uplink.lag(stripe),
-                tuple(child.node for child in self.downlink.children.of(stripe)),
-                self.uplink.search.standbys.held(stripe),
-                self.uplink.behind(stripe),
-            )
-            for stripe in self.stripes
-        )
 
     def fields(self, stripe: Stripe, child: NodeId | None = None) -> Mapping[str, object]:
         """Conform to uplink.Membership and downlink.Upstream: of this node, about a `child` too."""
