@@ -35,7 +35,7 @@ class Membership(Protocol):
     def feeds(self, stripe: Stripe) -> bool:
         """Return whether the node has children in a stripe."""
 
-    def keyframe(self) -> int:
+    def newest_keyframe(self) -> int:
         """Return the newest sequence number that starts a keyframe, 0: none."""
 
     def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:

@@ -108,4 +108,4 @@ class ParentWatch:
         after = STANDBY_HEARTBEAT_AFTER if link.standby else HEARTBEAT_AFTER
         if now - link.beat_at >= after:
             newest = self._membership.newest(link.stripe)
-            self.heartbeat_bytes += link.beat(newest, self._membership.keyframe(), now)
+            self.heartbeat_bytes += link.beat(newest, self._membership.newest_keyframe(), now)

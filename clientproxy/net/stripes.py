@@ -6,13 +6,11 @@ One object lives as long as the server process that gave the node its place.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from secrets import randbelow
 from typing import TypeAlias
 
 from clientproxy.config import ClientConfig
-from clientproxy.core.ahead import Leaps
-from clientproxy.core.arrivals import check_numbers, missing, most_missing
+from clientproxy.core.holding import Holding
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
 from common.attach import Attach
@@ -24,20 +22,17 @@ from common.fields import (
     PathEntry,
     ServeFrame,
 )
-from common.frame import FrameReader, FrameType, Received
+from common.frame import FrameReader, Received
 from common.ids import Address, NodeId, Stripe
 from common.messages import VERSION, AttachedReport, ChildLost, Offer, ParentLost
 from common.runtime.downlink import Downlink
 from common.runtime.pcap import Flow
 from common.runtime.tasks import Tasks
-from common.stripelog import StripeLog
 
 log = logging.getLogger(__name__)
 
 Tell: TypeAlias = Callable[[AttachedReport | ParentLost | ChildLost], None]
 
-_DATA = int(FrameType.DATA)
-"""Compared with for each packet: an attribute of an enum costs more than all else there."""
 ORDERLY = frozenset(
     {"bye", "moved", "redirected", "left", "replaced", "restarted", "ended", "too_slow"}
 )
@@ -47,22 +42,11 @@ HAND_OVER_WITHIN = 1.5
 HAND_OVER_LOOK = 0.02
 
 
-@dataclass(slots=True)
-class StripeStats:
-    """Counts of one stripe."""
-
-    received_bytes: int = 0
-    """RTP and RTCP bytes in data frames."""
-    received: int = 0
-    holes: int = 0
-    """Packets that no parent had any more."""
-
-
 class Stripes:
     """All stripes of one node (`uplink.Membership`, `downlink.Upstream`)."""
 
     __slots__ = (
-        "_channel", "_closed", "_feed", "_leaps", "_paths", "_tasks", "_tell", "downlink", "logs",
+        "_channel", "_closed", "_feed", "_held", "_paths", "_tasks", "_tell", "downlink", "logs",
         "offer", "rejoins", "serve", "stats", "stripes", "uplink",
     )  # fmt: skip
 
@@ -76,14 +60,14 @@ class Stripes:
     ) -> None:
         """Begin with empty logs and without parents, as the offer says."""
         self.offer, self.serve = offer, offer.serve
-        self._leaps = [Leaps() for _ in range(offer.stripes)]
-        self.logs = [
-            StripeLog(max_bytes=config.log_bytes, max_age=config.log_time)
-            for _ in range(offer.stripes)
-        ]
         self.stripes = [Stripe(number) for number in range(offer.stripes)]
         """All stripe numbers."""
-        self.stats = [StripeStats() for _ in self.logs]
+        self._held = [
+            Holding(stripe, offer.stripes, max_bytes=config.log_bytes, max_age=config.log_time)
+            for stripe in self.stripes
+        ]
+        self.logs = [own.log for own in self._held]
+        self.stats = [own.stats for own in self._held]
         self.rejoins: dict[tuple[Stripe, LostReason], int] = {}
         """Parents lost, by stripe and reason."""
         self._tasks = Tasks()
@@ -147,8 +131,7 @@ class Stripes:
 
     def wanted(self, stripe: Stripe) -> int:
         """Conform to uplink.Membership."""
-        newest = self.logs[stripe].newest
-        return self._feed.head if newest is None else newest + 1
+        return self._held[stripe].wanted(self._feed.head)
 
     def attach_request(
         self, stripe: Stripe, *, orphan: bool, visited: tuple[str, ...], active: bool = True
@@ -171,63 +154,39 @@ class Stripes:
 
     def newest(self, stripe: Stripe) -> int:
         """Conform to uplink.Membership."""
-        return self.logs[stripe].newest or 0
+        return self._held[stripe].newest
 
     def feeds(self, stripe: Stripe) -> bool:
         """Conform to uplink.Membership."""
         return bool(self.downlink.children.of(stripe))
 
-    def keyframe(self) -> int:
-        """Conform to uplink.Membership."""
-        return self._feed.keyframe
-
     def take(self, stripe: Stripe, received: Received, *, parent: NodeId) -> None:
         """Conform to uplink.Membership: into the log, to the children, into the merge."""
-        own = self.logs[stripe]
-        group_time_us = self._feed.group_time_us()
-        check_numbers(
-            received.packets,
-            stripe,
-            stripes=len(self.logs),
-            known=max(own.newest or 0, self._feed.head, self.offer.instance),
-            jump=self._jump(own, group_time_us),
-            group_time_us=group_time_us,
+        new = self._held[stripe].take(
+            received,
+            head=self._feed.head,
+            begins=self.offer.instance,
+            group_time_us=self._feed.group_time_us(),
         )
         if (capture := self._feed.capture).on:
             flow = Flow(self._channel, stripe, parent, self.offer.node)
             capture.take(flow, self._feed.stream, received.packets)
-        held = own.newest or self._feed.head
-        new = own.append(received.packets, received.frames)
-        if not new:
-            return
-        self._leaps[stripe].rose(held, new[-1].seq, group_time_us)
-        self.downlink.appended(stripe)
-        stats = self.stats[stripe]
-        stats.received += len(new)
-        stats.received_bytes += sum([len(packet.payload) for packet in new if packet.type == _DATA])
-        self._feed.take(new)
+        if new:
+            self.downlink.appended(stripe)
+            self._feed.take(new)
 
     def hole(self, stripe: Stripe, first: int) -> int:
         """Conform to uplink.Membership."""
-        own, stripes = self.logs[stripe], len(self.logs)
-        expected = self._feed.head if own.newest is None else own.newest + stripes
-        jump = self._jump(own, self._feed.group_time_us())
+        head, now_us = self._feed.head, self._feed.group_time_us()
         begins = self.offer.instance
-        return missing(first, expected=expected, begins=begins, stripes=stripes, jump=jump)
-
-    @staticmethod
-    def _jump(own: StripeLog, group_time_us: int) -> int:
-        return most_missing(own.newest_capture_us or group_time_us, group_time_us)
+        return self._held[stripe].hole(first, head=head, begins=begins, group_time_us=now_us)
 
     def attached_to(self, stripe: Stripe, parent: NodeId, first: int) -> None:
         """Conform to uplink.Membership."""
         extra = self.fields(stripe)
         log.info("attached to %s from sequence number %d on", parent, first, extra=extra)
-        hole, own = self.hole(stripe, first), self.logs[stripe]
-        if own.newest is None:  # whoever asks before a packet is here must not hope for older ones
-            own.floor = max(own.floor, first + (stripe - first) % len(self.logs))
-        held = own.newest or self._feed.head
-        self._leaps[stripe].rose(held, first, self._feed.group_time_us())
+        hole, now_us = self.hole(stripe, first), self._feed.group_time_us()
+        self._held[stripe].goes_on_at(first, head=self._feed.head, group_time_us=now_us)
         if hole and not self._feed.skip_to(first):
             self.stats[stripe].holes += hole
             text = "%s has nothing before %d: %d packets are missing"
@@ -237,16 +196,14 @@ class Stripes:
 
     def leapt(self, stripe: Stripe, newest: int) -> bool:
         """Conform to uplink.Membership."""
-        return self._leaps[stripe].over(newest)
+        return self._held[stripe].leapt(newest)
 
     def begin_anew(self, stripe: Stripe, head: int) -> None:
         """Conform to uplink.Membership: the merge too, with what the other stripes hold by then."""
-        self._leaps[stripe].forget()
         held, stripes = self.newest(stripe), len(self.logs)
         text = "sequence number %d was never sent: no parent comes near it; going on at %d"
         log.warning(text, held, head, extra=self.fields(stripe))
-        self.logs[stripe].clear()
-        self.logs[stripe].floor = head
+        self._held[stripe].begin_anew(head)
         if self._feed.head <= held:  # it has not come there: nothing is delivered twice
             head = max(head, self._feed.head)
         self._feed.go_on_at(head, stripes=stripes)
@@ -294,7 +251,7 @@ class Stripes:
         return self._paths[stripe] is None or self.uplink.silent(stripe)
 
     def newest_keyframe(self) -> int:
-        """Conform to downlink.Upstream."""
+        """Conform to uplink.Membership and downlink.Upstream."""
         return self._feed.keyframe
 
     def accepts(self, group_key: str) -> bool:

@@ -40,7 +40,7 @@ class Child:
             self.search.candidates(one.stripe, [named()], 1.0, clock.now)
             self.search.accepted(one.stripe, P, 1, now=clock.now)
         membership, links = create_autospec(Membership), create_autospec(ParentLinks)
-        membership.newest.return_value = membership.keyframe.return_value = 0
+        membership.newest.return_value = membership.newest_keyframe.return_value = 0
         links.attached.return_value = self.links
         self.watch = ParentWatch(links, self.search, membership, self.run, self.parent_lost)
 
