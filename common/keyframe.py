@@ -82,15 +82,6 @@ def _look(codec: str, payload: bytes) -> tuple[bool, bool]:
     return start, any(kind in _H265_SLICES for kind, _ in units)
 
 
-def starts_access_unit(codec: str, payload: bytes) -> bool:
-    """Tell whether an RTP payload holds what a decoder can start at.
-
-    `codec` is the encoding name of the rtpmap in capitals. Without memory: of the packets of one
-    access unit several may say yes; `KeyframeDetector` picks the first.
-    """
-    return _look(codec, payload)[0]
-
-
 class KeyframeDetector:
     """Flags the packets of one track that a decoder can start at: one in each such access unit."""
 

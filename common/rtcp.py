@@ -89,19 +89,6 @@ def sender_info(packet: bytes) -> SenderInfo | None:
     return None
 
 
-def report_blocks(packet: bytes) -> list[ReportBlock]:
-    """Return the report blocks of all sender and receiver reports of a compound."""
-    blocks: list[ReportBlock] = []
-    for kind, count, body in walk(packet):
-        begin = {SR: _SENDER.size, RR: 4}.get(kind, len(body))
-        whole = max(0, len(body) - begin) // _BLOCK.size
-        for n in range(min(count, whole)):
-            ssrc, losses, *rest = _BLOCK.unpack_from(body, begin + n * _BLOCK.size)
-            lost = ((losses & 0xFF_FFFF) ^ 0x80_0000) - 0x80_0000
-            blocks.append(ReportBlock(ssrc, losses >> 24, lost, *rest))
-    return blocks
-
-
 def byes(packet: bytes) -> set[int]:
     """Return the SSRCs that say goodbye in a compound."""
     return {
@@ -110,11 +97,6 @@ def byes(packet: bytes) -> set[int]:
         if kind == BYE
         for n in range(min(count, len(body) // 4))
     }
-
-
-def is_bye(packet: bytes) -> bool:
-    """Tell whether a compound holds a BYE."""
-    return any(part.kind == BYE for part in walk(packet))
 
 
 def sender_report(info: SenderInfo, blocks: Iterable[ReportBlock] = ()) -> bytes:

@@ -80,12 +80,3 @@ def rewrite(packet: bytes, *, sequence: int, timestamp: int, ssrc: int) -> bytes
         packet[0], packet[1], sequence & 0xFFFF, timestamp & 0xFFFF_FFFF, ssrc & 0xFFFF_FFFF
     )
     return head + packet[HEADER_BYTES:]
-
-
-def build(header: Header, payload: bytes) -> bytes:
-    """Return an RTP packet with the fixed header only."""
-    second = (_MARKER_BIT if header.marker else 0) | header.payload_type
-    fixed = _FIXED.pack(
-        _VERSION << 6, second, header.sequence, header.timestamp & 0xFFFF_FFFF, header.ssrc
-    )
-    return fixed + payload

@@ -32,8 +32,6 @@ class ReorderStats:
     lost: int = 0
     late: int = 0
     """Arrived after their hole was given up, or twice."""
-    given_up: int = 0
-    """Holes given up, of any length."""
 
 
 class Reorder:
@@ -150,7 +148,6 @@ class Reorder:
         if first == self.head:
             return self._run()  # it has only waited for a beginning
         self.stats.lost += first - (self._begins if self._unused(first) else self.head)
-        self.stats.given_up += 1
         self.head = first
         return self._run()
 

@@ -156,10 +156,8 @@ class Planner(Search):
         if found.splice and graph.free(parent, stripe) < 1:
             leaf = graph.leaf_of(parent, stripe, but=query.member)
         displaced = None if leaf is None else leaf.id
-        settled = not self.is_pending(parent, stripe)
-        return Candidate(
-            parent.id, (link.depth or 0) + 1, displaced, settled, found.before is not None
-        )
+        chosen = found.before is not None
+        return Candidate(parent.id, (link.depth or 0) + 1, displaced, chosen=chosen)
 
     def _takes_leaves(self, query: Query) -> bool:
         serving = self._graph.serving(query.member, query.stripe)

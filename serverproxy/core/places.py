@@ -19,9 +19,6 @@ class Candidate:
     displaced: NodeId | None = None
     """The child in whose place it comes, a leaf as the trees suppose (the parent decides), or one
     that they chose (`Found.before`). None: a slot."""
-    settled: bool = True
-    """False: the parent has not yet reported a parent of its own in this stripe, or hangs, in the
-    end, under such a node."""
     chosen: bool = False
     """`displaced` is not for the parent to decide: it is told so (MakeWay)."""
 

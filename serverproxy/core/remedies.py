@@ -73,8 +73,7 @@ class Remedies(Mover):
         if chosen is not None and not chosen.links[stripe].down:
             chosen = None  # a leaf: which one is for the parent to decide
         displaced = None if chosen is None else chosen.id
-        settled, named = not above.pending, chosen is not None
-        candidate = Candidate(up.id, depth + 1, displaced, settled, chosen=named)
+        candidate = Candidate(up.id, depth + 1, displaced, chosen=chosen is not None)
         shared = not self._graph.serving(up, stripe)
         return Move(member.id, source.id, Placement(stripe, (candidate,), shared))
 

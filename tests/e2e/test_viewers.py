@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.keyframe import starts_access_unit
+from common.keyframe import KeyframeDetector
 from tests.support.capture import captures, compare_captures
 from tests.support.daemons import ClientProxy, ServerProxy
 from tests.support.exactness import compare
@@ -172,7 +172,7 @@ class _Beginning:
 
     @property
     def is_keyframe(self) -> bool:
-        return any(starts_access_unit("H264", packet[12:]) for packet in self.picture)
+        return any(map(KeyframeDetector("H264").push, self.picture))
 
     def _take(self, kind: str, is_rtcp: bool, data: bytes) -> None:
         if is_rtcp or self._whole:

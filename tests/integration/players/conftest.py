@@ -13,6 +13,7 @@ from common.frame import FLAG_KEYFRAME, Packet
 from common.ids import Address
 from common.runtime.tasks import Tasks
 from tests.support.live import UNIX_US
+from tests.support.rtp_packets import rtp_packet
 from tests.support.rtsp_dialogue import until
 from tests.support.rtsp_feed import StandInChannels, StandInFeed
 
@@ -69,7 +70,7 @@ class Stage:
             round(at * track.clock_rate) % 2**32,
             ssrc or 1000 + track.index,
         )
-        payload = rtp.build(header, number.to_bytes(4) * (size // 4))
+        payload = rtp_packet(header, number.to_bytes(4) * (size // 4))
         flags = FLAG_KEYFRAME if keyframe else 0
         return Packet(number, UNIX_US + round(at * 1e6), track.index, flags, payload)
 

@@ -45,8 +45,8 @@ async def play_over_udp(talk: Talk, udp: UdpEnd) -> tuple[str, int]:
 
 async def goodbye(udp: UdpEnd) -> None:
     """Wait for an RTCP BYE; nothing may follow it."""
-    await until(lambda: any(rtcp.is_bye(packet) for packet in udp.rtcp.got))
-    assert rtcp.is_bye(udp.rtcp.got[-1])
+    await until(lambda: any(rtcp.byes(packet) for packet in udp.rtcp.got))
+    assert rtcp.byes(udp.rtcp.got[-1])
 
 
 def rtp_frames(frames: list[Frame], channel: int = 0) -> list[rtp.Header]:
@@ -199,7 +199,7 @@ async def test_the_end_of_a_stream_is_a_bye_on_every_track_then_a_closed_connect
         stage.feed.play([stage.packet(VIDEO, 0, keyframe=True), stage.packet(AUDIO, 0)])
         stage.feed.end("other codecs")
         await talk.wait_closed()
-        assert [rtcp.is_bye(frame.payload) for frame in talk.frames] == [False] * 4 + [True] * 2
+        assert [bool(rtcp.byes(frame.payload)) for frame in talk.frames] == [False] * 4 + [True] * 2
         assert [frame.channel for frame in talk.frames[4:]] == [1, 3]
     assert stage.server.players("cam") == 0
 
@@ -221,7 +221,7 @@ async def test_closing_the_server_says_goodbye_to_every_player(stage: Stage) -> 
         await one.wait_frames(2)
         await stage.server.close()
         await one.wait_closed()
-        assert rtcp.is_bye(one.frames[-1].payload)
+        assert rtcp.byes(one.frames[-1].payload)
         await goodbye(udp)
 
 

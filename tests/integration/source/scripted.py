@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from common import rtp
 from serverproxy.core.events import SourceDescription, SourcePacket
 from tests.support.ports import udp_pair
+from tests.support.rtp_packets import rtp_packet
 
 SECONDS = 20.0
 """Most that a test waits for anything: ten times what it takes."""
@@ -42,7 +43,7 @@ Answer = Callable[[Request], bytes | None]
 
 def packet(number: int, *, ssrc: int = 1, timestamp: int = 0) -> bytes:
     """Return an RTP packet."""
-    return rtp.build(rtp.Header(False, 96, number & 0xFFFF, timestamp, ssrc), b"payload")
+    return rtp_packet(rtp.Header(False, 96, number & 0xFFFF, timestamp, ssrc), b"payload")
 
 
 def frame(channel: int, data: bytes) -> bytes:

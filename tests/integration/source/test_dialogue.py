@@ -19,6 +19,7 @@ from tests.integration.source.scripted import (
     running,
     serving,
 )
+from tests.support.rtp_packets import report_blocks
 
 H264 = Track(0, "video", "H264", 90_000, 96)
 OPUS = Track(1, "audio", "OPUS", 48_000, 97)
@@ -125,9 +126,9 @@ async def test_the_source_is_told_what_was_lost() -> None:
             await server.send(b"".join(frame(0, packet(n)) for n in (1, 2, 5, 6)))
             await server.until(lambda: len(server.packets) >= 2)
     reports = dict(server.packets)
-    (block,) = rtcp.report_blocks(reports[1])
+    (block,) = report_blocks(reports[1])
     assert (block.ssrc, block.lost, block.highest) == (1, 2, 6)
-    assert rtcp.report_blocks(reports[3]) == []
+    assert report_blocks(reports[3]) == []
     assert [part.kind for part in rtcp.walk(reports[1])] == [rtcp.RR, rtcp.SDES]
     assert pulled.stats.lost_packets == {0: 2, 1: 0}
 

@@ -20,6 +20,7 @@ from tests.integration.source.scripted import (
     running,
     serving,
 )
+from tests.support.rtp_packets import report_blocks
 from tests.support.sources import make_certificate
 
 
@@ -64,7 +65,7 @@ async def test_the_way_is_opened_and_reports_go_to_the_rtcp_port() -> None:
         assert rtp.parse(await received(server.udp[0])) is not None
         assert rtcp.is_valid(await received(server.udp[1]))
         server.send_udp(0, packet(1, ssrc=77))
-        while not (blocks := rtcp.report_blocks(await received(server.udp[1]))):
+        while not (blocks := report_blocks(await received(server.udp[1]))):
             pass
     assert blocks[0].ssrc == 77
     assert all(port % 2 == 0 for port, _ in server.client_ports)

@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import rtp
+from tests.support.rtp_packets import rtp_packet
 
 HEADER = rtp.Header(
     marker=True, payload_type=96, sequence=0xFFFE, timestamp=0x1234_5678, ssrc=0xCAFE
 )
-PLAIN = rtp.build(HEADER, b"payload")
+PLAIN = rtp_packet(HEADER, b"payload")
 DRESSED = (
     bytes([0x80 | 0x20 | 0x10 | 2, 96])
     + PLAIN[2:12]

@@ -7,6 +7,7 @@ from clientproxy.core.playout import Outgoing, Playout, Start
 from common import rtcp, rtp
 from common.fields import SenderReport, Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, Packet
+from tests.support.rtp_packets import rtp_packet
 
 SECOND = 1_000_000
 UNIX = 1_790_000_000 * SECOND
@@ -28,7 +29,7 @@ class Source:
         header = rtp.Header(True, payload_type, (self.seq + number) % 2**16, stamp, self.ssrc)
         body = f"{self.track.kind} {number}".encode()
         capture_us = UNIX + round((at + late) * SECOND)
-        return Packet(number, capture_us, self.track.index, flags, rtp.build(header, body))
+        return Packet(number, capture_us, self.track.index, flags, rtp_packet(header, body))
 
     def report(self, at: float, ntp_seconds: float) -> SenderReport:
         """Return what the source says of the instant `at`."""

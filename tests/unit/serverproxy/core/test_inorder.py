@@ -6,10 +6,11 @@ import pytest
 
 from common import rtp
 from serverproxy.core.inorder import InOrder
+from tests.support.rtp_packets import rtp_packet
 
 
 def packet(number: int, ssrc: int = 1) -> bytes:
-    return rtp.build(rtp.Header(False, 96, number & 0xFFFF, 0, ssrc), b"x")
+    return rtp_packet(rtp.Header(False, 96, number & 0xFFFF, 0, ssrc), b"x")
 
 
 def numbers(packets: list[bytes]) -> list[int]:
