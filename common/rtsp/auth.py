@@ -31,7 +31,10 @@ MAX_WRONG = 4
 _MAC_CHARS = 32
 _STAMP_CHARS = 12
 _MAX_PARAMETERS = 32
-_PARAMETER = re.compile(r'([A-Za-z][A-Za-z0-9-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(
+    r'(?<![A-Za-z0-9-])([A-Za-z][A-Za-z0-9-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'
+)
+"""The look behind keeps the search linear: in a long name it would begin at each letter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from common.runtime.faults import quoted
 ALL_ADDRESSES = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 """Hosts that mean every address of this machine."""
 
+_LABEL = "[A-Za-z0-9_-]{1,63}"
 _AS_TEXT = "is not an address: write HOST:PORT, or :PORT for all addresses"
 
 
@@ -56,7 +57,7 @@ def is_host(host: str) -> bool:
         except ValueError:
             return False
         return True
-    return re.fullmatch(r"(?:[A-Za-z0-9_-]{1,63}\.?)+", host) is not None and ".." not in host
+    return re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*\.?", host) is not None
 
 
 def from_here(address: Address) -> Address:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 _SCHEME = re.compile(r"(?:^|,)\s*(digest|basic)\s+", re.IGNORECASE)
-_FIELD = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*))')
+_FIELD = re.compile(r'(?<![\w-])([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*))')
+"""The look behind keeps the search linear: in a long name it would begin at each letter."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*("?)')
+"""A quoted text, or one that does not end: without the latter the search is quadratic."""
 _HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False),
     "SHA-256": hashlib.sha256,
@@ -101,7 +104,7 @@ def _digest(
 
 def _challenges(header: str) -> list[Challenge]:
     """Split a header that may hold several challenges; quoted commas do not count."""
-    masked = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: "x" * len(quoted[0]), header)
+    masked = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]) if quoted[1] else quoted[0], header)
     found = list(_SCHEME.finditer(masked))
     ends = [*(scheme.start() for scheme in found), len(header)][1:]
     return [

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from common.fields import Track
 
 MAX_MEDIA = 16
+"""m= lines that are looked at; what follows them is no medium that is pulled."""
 _STATIC = {
     0: ("PCMU", 8000), 3: ("GSM", 8000), 4: ("G723", 8000), 8: ("PCMA", 8000), 9: ("G722", 8000),
     10: ("L16", 44100), 11: ("L16", 44100), 14: ("MPA", 90000), 26: ("JPEG", 90000),
@@ -81,21 +82,24 @@ def align(fresh: Description, known: Description | None) -> Description:
     """Return `fresh` with its m= lines in the order of `known`, if both have the same media.
 
     VLC sends audio first or video first at whim; tracks keep their index that way. Media are the
-    same if kind, codec, clock rate and payload type are; anything else is another description.
+    same if kind, codec, clock rate and payload type are; anything else is another description, and
+    so are more than `MAX_MEDIA`.
     """
     if known is None:
         return fresh
     head, sections = _sections(fresh.sdp)
     _, before = _sections(known.sdp)
-    wanted, left = [_key(section) for section in before], list(sections)
+    if len(sections) != len(before) or len(sections) > MAX_MEDIA:
+        return fresh
+    left = [(_kind_and_codec(section), section) for section in sections]
     ordered: list[str] = []
-    for key in wanted:
-        match = next((section for section in left if _key(section) == key), None)
+    for key in map(_kind_and_codec, before):
+        match = next((one for one in left if one[0] == key), None)
         if match is None:
             return fresh
         left.remove(match)
-        ordered.append(match)
-    if left or ordered == sections:
+        ordered.append(match[1])
+    if ordered == sections:
         return fresh
     end = "" if fresh.sdp.endswith("\n") else "\r\n"
     whole = [section if section.endswith("\n") else section + end for section in ordered]
@@ -113,11 +117,6 @@ def _control(section: str) -> str:
         if line.startswith(_CONTROL):
             return line.removeprefix(_CONTROL).strip()
     return ""
-
-
-def _key(section: str) -> tuple[str, str, int, int]:
-    kind, codec, clock_rate, payload_type = _kind_and_codec(section)
-    return kind, codec, clock_rate, payload_type
 
 
 def _kind_and_codec(section: str) -> tuple[str, str, int, int]:

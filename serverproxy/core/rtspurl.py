@@ -8,7 +8,8 @@ from common.ids import MAX_PORT
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 _SECRET = re.compile(
-    r"\b([^/&?;=_]*(?:user|login|auth|pass|pwd|token|secret|key)\w*?=)[^/&;]*", re.IGNORECASE
+    r"(?<![^/&?;=])([^/&?;=]*(?:user|login|auth|pass|pwd|token|secret|key)[^/&?;=]*=)[^/&;]*",
+    re.IGNORECASE,
 )
 _MASKED = r"\1***"
 _PLACE = re.compile(r"[^:]*(:\d+)?|\[[^]]*\](:\d+)?")
@@ -67,15 +68,17 @@ def redact(url: str, *, credentials: bool = False) -> str:
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return _shown(_SECRET.sub(_MASKED, url))
+        return _shown(url)
     place = re.split("[/?#]", rest, maxsplit=1)[0]
     if "@" in place or ("@" in rest and not _PLACE.fullmatch(place)):
         credentials, rest = True, rest.rpartition("@")[2]
     if credentials:
         rest = f"***@{rest}"
-    return _shown(f"{scheme}://{_SECRET.sub(_MASKED, rest)}")
+    return _shown(f"{scheme}://{rest}")
 
 
 def _shown(text: str) -> str:
-    clean = "".join(sign if sign.isprintable() else "?" for sign in text)
-    return clean if len(clean) <= _MOST_SHOWN else clean[:_MOST_SHOWN] + "…"
+    """Return the beginning of a text without secrets; cut first, for a peer may make it long."""
+    masked = _SECRET.sub(_MASKED, text[:_MOST_SHOWN])
+    clean = "".join(sign if sign.isprintable() else "?" for sign in masked)
+    return clean if len(text) <= _MOST_SHOWN else clean + "…"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from common.rtsp.auth import NONCE_LIFETIME, REALM, Access, Guard, Nonces
 from common.rtsp.messages import Headers, Request
+from tests.support.effort import cpu_seconds
 
 ACCESS = Access("viewer", "pä:ss")
 NONCES = Nonces(b"0123456789abcdef")
@@ -163,3 +164,10 @@ def test_the_password_is_in_no_repr() -> None:
 @given(st.text(max_size=120) | st.text('=,"\\ Digestnonceuri', max_size=80).map("Digest ".__add__))
 def test_no_header_breaks_the_guard(value: str) -> None:
     assert not passes(guard(), asking(authorization=value or "x"))
+
+
+@pytest.mark.parametrize("value", ["a" * 16_000, "-" * 16_000, "a " * 8000, 'a="\\"' * 3000])
+def test_no_header_keeps_the_guard_busy(value: str) -> None:
+    """It took 20 s: the search began anew at each letter of a name."""
+    asked = asking(authorization=f"Digest {value}")
+    assert cpu_seconds(lambda: guard().challenges(asked, 0)) < 1

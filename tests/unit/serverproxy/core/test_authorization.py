@@ -2,10 +2,12 @@
 
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serverproxy.core.authorization import Challenge, Credentials, authorize, choose
+from tests.support.effort import cpu_seconds
 
 MUFASA = Credentials("Mufasa", "Circle Of Life")
 
@@ -102,3 +104,15 @@ def test_any_header_is_read(headers: list[str]) -> None:
     challenge = choose([*headers, *(f"Digest {header}" for header in headers)])
     if challenge is not None:
         authorize(challenge, MUFASA, ("PLAY", "u"), 1, "n")
+
+
+def test_a_quotation_that_does_not_end_is_read_as_far_as_it_goes() -> None:
+    assert choose(['Basic realm="a\\", Digest nonce=n']) == Challenge("digest", {"nonce": "n"})
+
+
+@pytest.mark.parametrize(
+    "value", ["a" * 16_000, "-" * 16_000, "a " * 8000, 'a="\\"' * 3000, '"' + '\\"' * 8000]
+)
+def test_no_header_of_a_camera_takes_long_to_read(value: str) -> None:
+    """It took 10 s and more: searches began anew at each letter of a name, or at each quote."""
+    assert cpu_seconds(lambda: choose([f"Digest {value}"])) < 1

@@ -3,6 +3,7 @@
 import pytest
 
 from serverproxy.core.rtspurl import SourceUrl, redact
+from tests.support.effort import cpu_seconds
 
 
 def test_a_url_is_taken_apart() -> None:
@@ -70,3 +71,26 @@ def test_logs_show_no_secret(url: str, shown: str) -> None:
 @pytest.mark.parametrize("url", ["rtsp://h:554/live", "rtsp://user:sesame@h:554/live"])
 def test_credentials_that_were_taken_out_of_an_url_are_shown_as_such(url: str) -> None:
     assert redact(url, credentials=True) == "rtsp://***@h:554/live"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://h/?my_password=b", "rtsp://h/?my_password=***"),
+        ("rtsp://h/?x=1?user-name=b", "rtsp://h/?x=1?user-name=***"),
+        ("rtsp://h/" + "a" * 300, "rtsp://h/" + "a" * 191 + "…"),
+        (
+            "rtsp://h/" + "a" * 150 + "&password=" + "b" * 99,
+            "rtsp://h/" + "a" * 150 + "&password=***…",
+        ),
+        ("rtsp://u:" + "p" * 300 + "@h/live", "rtsp://***@h/live"),
+    ],
+)
+def test_neither_long_names_nor_long_urls_show_a_secret(url: str, shown: str) -> None:
+    assert redact(url) == shown
+
+
+@pytest.mark.parametrize("unit", ["a.", "a", "user", ":", "user=", "@"])
+def test_no_redirect_of_a_camera_takes_long_to_show(unit: str) -> None:
+    """It took minutes: the search began anew at each dot, and at each letter behind it."""
+    assert cpu_seconds(lambda: redact("http://h/" + unit * (16_000 // len(unit)))) < 1
