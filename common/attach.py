@@ -34,7 +34,7 @@ class ProbeReply(Message, frozen=True, tag="ProbeReply"):
     """What a candidate says of itself."""
 
     stripes: Annotated[tuple[StripeNumber, ...], Meta(max_length=16)]
-    """Stripes in which it has a parent (or is the server proxy) and has caught up."""
+    """Stripes in which it has a parent, or is the server proxy."""
     newest: U64
     delay: Seconds
     free_slots: Slots
