@@ -83,7 +83,7 @@ def test_a_full_node_with_a_hard_limit_is_never_asked_for_one_more() -> None:
     trees.add(C, slots=1, hard_limit=True)
     placements = trees.join(C)
     assert placements is not None
-    assert parents(placements[S0]) == [ROOT]
+    assert placements[S0].candidates == (Candidate(ROOT, 1),)
     trees.attach(B, S0, A)
     trees.attach(C, S0, ROOT)
     trees.check()
