@@ -31,7 +31,6 @@ from clientproxy.core.joining import (
     Tell,
 )
 from clientproxy.core.seeking import Seeking, refused
-from common.attach import ProbeReply
 from common.fields import MAX_REDIRECTS, Candidate, LostReason, PathEntry
 from common.ids import NodeId, Stripe
 from common.messages import AttachedReport
@@ -55,14 +54,6 @@ class ParentSearch(Seeking):
     def attached(self) -> bool:
         """Whether every stripe has a parent."""
         return all(state.parent is not None for state in self._states)
-
-    def why_not(self) -> str | None:
-        """Return why a stripe has no parent, if all were asked in vain; None: there is hope."""
-        for stripe, state in enumerate(self._states):
-            if state.in_vain and state.parent is None:
-                said = "; ".join(f"{node}: {why}" for node, why in state.refusals.items())
-                return f"no parent in stripe {stripe} ({said or 'nobody was named'})"
-        return None
 
     # --- what the server proxy says
 
@@ -108,21 +99,6 @@ class ParentSearch(Seeking):
         self.standbys.wish(stripe, candidates, now)
 
     # --- what candidates say
-
-    def probed(
-        self, stripe: Stripe, node: NodeId, reply: ProbeReply, rtt: float, now: float
-    ) -> list[Command]:
-        """Take an answer to a probe."""
-        state = self._states[stripe]
-        seek = state.seek
-        if seek is None or (candidate := seek.waiting.pop(node, None)) is None:
-            return []
-        if stripe not in reply.stripes:
-            state.tried.append(node)
-            return [Drop(stripe, node), *self._choose(stripe, now)]
-        score = (0.0 if self.way_in.by_rtt else max(0.0, reply.delay)) + rtt / 2
-        seek.answered[node] = (score, len(seek.answered), candidate)
-        return self._choose(stripe, now)
 
     def sent_on(
         self, stripe: Stripe, node: NodeId, targets: Sequence[Candidate], now: float

@@ -19,6 +19,7 @@ from clientproxy.core.joining import (
     Tell,
 )
 from clientproxy.core.standby import Standbys
+from common.attach import ProbeReply
 from common.errors import BadMessageError
 from common.fields import MAX_CANDIDATES, MAX_REDIRECTS, Candidate
 from common.ids import ROOT, NodeId, Stripe
@@ -47,6 +48,14 @@ class Seeking:
     def suspects(self, stripe: Stripe) -> bool:
         """Whether another parent is looked for because of the present one."""
         return self._states[stripe].suspect
+
+    def why_not(self) -> str | None:
+        """Return why a stripe has no parent, if all were asked in vain; None: there is hope."""
+        for stripe, state in enumerate(self._states):
+            if state.in_vain and state.parent is None:
+                said = "; ".join(f"{node}: {why}" for node, why in state.refusals.items())
+                return f"no parent in stripe {stripe} ({said or 'nobody was named'})"
+        return None
 
     def served(self, now: float, *, answers: bool) -> None:
         """Note whether the server proxy answers: while it does not, all may be starved by that."""
@@ -127,6 +136,21 @@ class Seeking:
         else:
             state.tried.clear()
         return []
+
+    def probed(
+        self, stripe: Stripe, node: NodeId, reply: ProbeReply, rtt: float, now: float
+    ) -> list[Command]:
+        """Take an answer to a probe."""
+        state = self._states[stripe]
+        seek = state.seek
+        if seek is None or (candidate := seek.waiting.pop(node, None)) is None:
+            return []
+        if stripe not in reply.stripes:
+            state.tried.append(node)
+            return [Drop(stripe, node), *self._choose(stripe, now)]
+        score = (0.0 if self.way_in.by_rtt else max(0.0, reply.delay)) + rtt / 2
+        seek.answered[node] = (score, len(seek.answered), candidate)
+        return self._choose(stripe, now)
 
     def failed(self, stripe: Stripe, node: NodeId, now: float, why: str = "") -> list[Command]:
         """Note that a candidate cannot be reached, refused, or ended the link before Attached."""

@@ -58,7 +58,8 @@ class MergedFeed:
         self._timeout, self._history = reorder_timeout, History(history_bytes)
         self._place: tuple[int, int] | None = None
         """Epoch and generation of the stream; None: not yet known from this server process."""
-        self._reorder: Reorder | None = None
+        self._reorder = Reorder(head=0, timeout=reorder_timeout, capacity_bytes=history_bytes)
+        """Nothing comes here before `begin`."""
         self._viewers: list[Viewer] = []
         self._reports: dict[int, SenderReport] = {}
         self._loop = asyncio.get_running_loop()
@@ -68,8 +69,7 @@ class MergedFeed:
     def keep(self, *, reorder_timeout: float, history_bytes: int) -> None:
         """Wait so long for what is missing, and keep so much, from now on."""
         self._timeout, self._history.max_bytes = reorder_timeout, history_bytes
-        if self._reorder is not None:
-            self._reorder.wait(timeout=reorder_timeout, capacity_bytes=history_bytes)
+        self._reorder.wait(timeout=reorder_timeout, capacity_bytes=history_bytes)
 
     # --- Feed
 
@@ -111,29 +111,24 @@ class MergedFeed:
         return len(self._viewers)
 
     @property
-    def delay(self) -> float:
-        """Seconds from capture to delivery of the newest packet."""
-        return self.stats.delay
-
-    @property
     def lost(self) -> int:
         """Packets given up since the start."""
-        return self.stats.lost_before + (self._reorder.stats.lost if self._reorder else 0)
+        return self.stats.lost_before + self._reorder.stats.lost
 
     @property
     def late(self) -> int:
         """Packets that came after they were given up, or twice, in the present merge."""
-        return self._reorder.stats.late if self._reorder else 0
+        return self._reorder.stats.late
 
     @property
     def reorder_depth(self) -> int:
         """Packets that wait behind a gap."""
-        return self._reorder.held if self._reorder else 0
+        return self._reorder.held
 
     @property
     def head(self) -> int:
         """Next sequence number to be delivered, 0 before `begin`."""
-        return self._reorder.head if self._reorder else 0
+        return self._reorder.head
 
     def begin(
         self,
@@ -148,7 +143,7 @@ class MergedFeed:
         self._reports |= reports
         self._place = None
         if stream is not None:
-            self._set_stream(stream, restarted=self.stream is not None)
+            self._set_stream(stream)
 
     def go_on_at(self, head: int, *, stripes: int) -> None:
         """Deliver from sequence number `head` on, which is in the midst of the same stream."""
@@ -156,8 +151,7 @@ class MergedFeed:
         self._history.wait()
 
     def _merge(self, head: int, stripes: int) -> None:
-        if self._reorder is not None:
-            self.stats.lost_before += self._reorder.stats.lost
+        self.stats.lost_before += self._reorder.stats.lost
         self._reorder = Reorder(
             head=head,
             timeout=self._timeout,
@@ -174,27 +168,24 @@ class MergedFeed:
     def server_restarted(self, begins: int) -> None:
         """Note that another server process numbers from `begins` on, by another clock."""
         self.clock.restart()
-        if self._reorder is not None:
-            self._reorder.skip_unused(begins)
+        self._reorder.skip_unused(begins)
 
     def skip_to(self, head: int) -> bool:
         """Start later than asked, before the first delivery; later it is a hole: return False."""
-        if self._reorder is None or self.stats.delivered > self._delivered_before:
+        if self.stats.delivered > self._delivered_before:
             return False
         self._deliver(self._reorder.skip_to(head))
         return True
 
     def complete(self) -> None:
         """Note that every stripe has a parent: deliver, give up gaps after `reorder_timeout`."""
-        if self._reorder is not None:
-            self._deliver(self._reorder.begin())
+        self._deliver(self._reorder.begin())
         self._patient_until = min(self._patient_until, self._loop.time() + self._timeout)
         if self._timer is not None:
             self._arm()
 
     def take(self, packets: Sequence[Packet]) -> None:
         """Merge new packets of any stripe and deliver what is in order."""
-        assert self._reorder is not None
         now = self._loop.time()
         for packet in packets:
             if packet.flags & FLAG_KEYFRAME and packet.seq > self.keyframe:
@@ -218,13 +209,11 @@ class MergedFeed:
         return int(self._loop.time() * 1e6) + self.clock.offset_us
 
     def _next_deadline(self) -> float | None:
-        assert self._reorder is not None
         deadline = self._reorder.next_deadline()
         return None if deadline is None else max(deadline, self._patient_until)
 
     def _expire(self) -> None:
         self._timer = None
-        assert self._reorder is not None
         deadline, now = self._next_deadline(), self._loop.time()
         if deadline is not None and deadline <= now:
             self._deliver(self._reorder.expire(now))
@@ -239,7 +228,6 @@ class MergedFeed:
 
     def _warn(self, now: float) -> None:
         """Say what was lost, at most once a second: a stripe may be missing for long."""
-        assert self._reorder is not None
         if now >= self._warn_at and self.lost > self._warned:
             log.warning(
                 "%d packets lost up to sequence number %d: not there within %.3g s",
@@ -291,18 +279,15 @@ class MergedFeed:
         if (stream.epoch, stream.generation) != self._place:
             self._history.forget()
             self._reports.clear()
-            self._set_stream(stream, restarted=self.stream is not None)
+            self._set_stream(stream)
 
-    def _set_stream(self, stream: Stream, *, restarted: bool) -> None:
-        known = self.stream
-        same = known is not None and (
-            known.tracks == stream.tracks and same_codecs(known.sdp, stream.sdp)
-        )
-        self.stream, self._place = stream, (stream.epoch, stream.generation)
+    def _set_stream(self, stream: Stream) -> None:
+        known, self.stream = self.stream, stream
+        self._place = stream.epoch, stream.generation
         self.on_stream()
-        if not restarted:
+        if known is None:
             return
-        if same:
+        if known.tracks == stream.tracks and same_codecs(known.sdp, stream.sdp):
             for viewer in list(self._viewers):
                 viewer.source_restarted()
         else:

@@ -176,7 +176,7 @@ class Figures:
             "joined": node.joined,
             "source_up": node.readiness.source_up,
             "source_trouble": node.readiness.source_trouble,
-            "delay": node.feed.delay,
+            "delay": node.feed.stats.delay,
             "delivered": self.delivered,
             "lost": self.lost,
             "late": self.late,

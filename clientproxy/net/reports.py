@@ -11,12 +11,12 @@ def report(stripes: Stripes, feed: MergedFeed, now: float) -> Report:
     uplink, children = stripes.uplink, stripes.downlink.children
     return Report(
         sent_us=int(now * 1e6),
-        delay=feed.delay,
+        delay=feed.stats.delay,
         stripes=tuple(
             StripeReport(
                 stripe,
                 uplink.search.parent(stripe),
-                feed.delay,
+                feed.stats.delay,
                 stripes.stats[stripe].received,
                 stripes.stats[stripe].holes,
                 uplink.lag(stripe),

@@ -260,7 +260,7 @@ class Stripes:
 
     def delay(self) -> float:
         """Conform to downlink.Upstream."""
-        return self._feed.delay
+        return self._feed.stats.delay
 
     def sent(self, stripe: Stripe, node: NodeId, data: bytes) -> None:
         """Conform to downlink.Upstream."""

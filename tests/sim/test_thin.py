@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_run_in_another_process() -> None:
 
 def test_a_slow_uplink_makes_packets_late() -> None:
     world = grown(Setting(seed=6, weather=Weather(delay=(0.01, 0.01), jitter=0.0)), 1)
-    assert 0.01 <= world.clients["c1"].node.feed.delay < 0.012
+    assert 0.01 <= world.clients["c1"].node.feed.stats.delay < 0.012
     world.host("root").rate = 1_000.0
     world.run(3.0)
-    assert world.clients["c1"].node.feed.delay > 0.1
+    assert world.clients["c1"].node.feed.stats.delay > 0.1

@@ -115,7 +115,7 @@ class Visit:
             return
         received = sum(one.received_bytes for one in node.stripes.stats)
         feed, now = node.feed, self._loop.time()
-        captured = feed.delivered_at - feed.delay
+        captured = feed.delivered_at - feed.stats.delay
         if self._first is None and feed.stats.delivered:
             self._first = len(self._looks)
         self._looks.append(Look(now, received, feed.stats.delivered, captured))
