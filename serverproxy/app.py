@@ -58,9 +58,9 @@ class ServerProxy:
             await stop.wait(tick)
         finally:
             self._served.close()
+            await listener.close()  # who comes back by now is for the next process
             await self._served.capture.close()
             await self.tasks.close()
-            await listener.close()
             await web.close()
 
     async def _tick(self) -> None:

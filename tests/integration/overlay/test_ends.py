@@ -17,7 +17,7 @@ from common.frame import Heartbeat, Packet
 from common.ids import ROOT, Address, NodeId, Stripe
 from common.messages import VERSION, Candidates, Redirect
 from tests.integration.overlay.conftest import Join
-from tests.support.overlay import InProcessNode, until
+from tests.support.overlay import InProcessNode, running_server, until
 from tests.support.synthetic import Viewer, synthetic
 
 
@@ -38,6 +38,29 @@ async def open_channel(host: InProcessNode, channel: str) -> ChannelUnavailableE
     except ChannelUnavailableError as error:
         return error
     return None
+
+
+async def test_a_server_proxy_that_is_ending_takes_nobody_in() -> None:
+    """It waits for its sources; who came back by then would lose its link a second time."""
+    begun, refused = asyncio.Event(), list[bool]()
+
+    async def source(overlay: Address) -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            try:
+                _, writer = await asyncio.open_connection(overlay.host, overlay.port)
+            except ConnectionRefusedError:
+                refused.append(True)
+            else:
+                refused.append(False)
+                writer.close()
+
+    async with running_server(cam="rtsp://127.0.0.1:1/none") as server:
+        server.tasks.spawn(source(Address.parse(server.overlay, 0)), name="a slow source")
+        await begun.wait()
+    assert refused == [True]
 
 
 async def test_an_unknown_channel_is_said_to_be_so_at_once(
