@@ -139,8 +139,8 @@ class ChannelConfig(Settings):
     repair_slots: Annotated[int, Field(ge=0, le=64), Key("channel", "nodes")] = 1
     """How many more it may serve per stripe while a tree is being repaired."""
     repair_grace: Annotated[float, Field(ge=1, le=300), Key("channel", "seconds")] = 10.0
-    """How long a node may have one child more than it has slots, while a tree is being
-    repaired."""
+    """How long the server proxy waits: for a node that is away before it is forgotten, for the
+    others after a restart before trees are mended, and for its own child that it has sent on."""
     placement: Annotated[Literal["shallow", "zebra"], Key("channel")] = "shallow"
     """Where a newcomer is placed: shallow (least depth) or zebra (first free slot, as in the
     paper)."""

@@ -28,6 +28,9 @@ BUSY_PART = 0.25
 """Of what children get beyond the flow of their stripes, to catch up, while another cannot take
 what is live: still faster than the stripe flows, so that no slow child holds up the rest."""
 
+REDIRECT_HOLDS = 10.0
+"""Seconds after which a child that was redirected and has not gone may be redirected again."""
+
 
 class Downlink(Idle):
     """The parent's side of all stripe links of one channel."""
@@ -43,9 +46,12 @@ class Downlink(Idle):
         children: Children,
         upstream: Upstream,
         *,
-        repair_grace: float = 10.0,
+        repair_grace: float = REDIRECT_HOLDS,
     ) -> None:
-        """Feed children from `logs`, one for each stripe."""
+        """Feed children from `logs`, one for each stripe.
+
+        `repair_grace`: seconds that a redirected child has to go.
+        """
         self.children, self.stats = children, DownlinkStats([0] * len(logs))
         self._logs, self._upstream = logs, upstream
         self._grace = repair_grace
