@@ -4,7 +4,8 @@ Rules
 -----
 1. A node whose control link has ended is away: it is no candidate, but its links may live. It is
    forgotten when its parent or a child says so too, or after `grace` seconds in which nobody has
-   spoken of it. The server proxy's own children need nobody who speaks for them.
+   spoken of it. The server proxy's own children need nobody who speaks for them; who says that it
+   is one, and has no link there, is not believed.
 2. After a restart of the server proxy nodes come back one by one. The child's word about its parent
    wins; a parent that is not back yet is a placeholder: away from the start, without slots to give.
    So the trees stand as they stood, whatever the order.
@@ -62,7 +63,9 @@ class Roster:
     # --- who hangs where
 
     def attached(self, node: NodeId, stripe: Stripe, parent: NodeId, now: float) -> None:
-        """Note what a node says of its parent."""
+        """Note what a node says of its parent; whom it feeds the server proxy knows better."""
+        if parent == ROOT and not self.root_feeds(node, stripe):
+            return
         before = self.trees.parent(node, stripe)
         if before == parent or (parent != ROOT and not self._named(parent, now)):
             return

@@ -29,6 +29,7 @@ class Crowd:
         config = ChannelConfig(source="rtsp://127.0.0.1:1/cam")
         self.channel = Channel(name, config, tasks, instance_us=INSTANCE_US)
         self.membership = self.channel.control.membership
+        self.membership.root_feeds = lambda _node, _stripe: True  # without any socket
         self.nodes: list[NodeId] = []
         self._now, self._born = 0.0, 0
         for _ in range(count):

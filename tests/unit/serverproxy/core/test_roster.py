@@ -479,3 +479,42 @@ def test_who_is_on_its_way_to_a_parent_is_believed_that_it_is_lost() -> None:
     new.handle(ControlLost(NodeId(target)))
     lose(new, "y", target, "closed")
     assert target not in new.core.members
+
+
+def test_who_says_that_the_server_proxy_feeds_it_is_not_believed_without_a_link() -> None:
+    """Its slots would be taken by liars, and newcomers sent to them alone."""
+    new, links = Restarted(), set[tuple[str, Stripe]]()
+    new.core.root_feeds = lambda node, stripe: (node, stripe) in links
+    for number in range(6):
+        new.join(f"x{number}")
+        for stripe in STRIPES:
+            new.attach(f"x{number}", stripe, ROOT)
+        new.say(f"x{number}", (ROOT, ROOT))
+        new.handle(ControlLost(NodeId(f"x{number}")))
+        states = tuple(StripeState(s, False, ROOT, (), 7) for s in STRIPES)
+        event = Rejoined(
+            node=NodeId(f"x{number}"), addresses=("x:1",), max_children=None, stripes=states
+        )
+        new.handle(event)
+    assert not any(new.trees.children(ROOT, stripe) for stripe in STRIPES)
+    new.trees.check()
+    links.add(("x0", S0))
+    new.say("x0", (ROOT, ROOT))
+    assert new.parents("x0") == (ROOT, None)
+
+
+def test_a_report_that_comes_after_the_link_to_the_server_proxy_has_ended_changes_nothing() -> None:
+    """Nor does it where the node hangs under another by then; whom it lost counts all the same."""
+    new, fed = Restarted(), {"a"}
+    new.core.root_feeds = lambda node, _: node in fed
+    for name in "ab":
+        new.join(name)
+    new.core.root_child_taken(S0, NodeId("a"))
+    new.attach("b", S0, "a")
+    fed.clear()
+    new.core.root_child_lost(S0, NodeId("a"))
+    new.say("a", (ROOT, None))
+    assert new.parents("a")[0] is None, "the link ended while the report was on its way"
+    new.told("b", AttachedReport(stripe=S0, parent=ROOT, first=1, lost="a", reason="silent"))
+    assert new.parents("b")[0] == "a", "it was on its way back by then"
+    assert NodeId("a") in new.core.suspects
