@@ -90,6 +90,10 @@ class Children:
         """Take the slots as a user's limit from now on, or as a node's own; nobody is sent away."""
         self._spare = 0 if hard else 1
 
+    def follow(self, policy: AddPolicy) -> None:
+        """Go by another policy from now on; nobody is sent away."""
+        self._policy = policy
+
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._children.values()))
 
@@ -279,6 +283,10 @@ class Children:
 
 def children_of(offer: Offer, randrange: Callable[[int], int], *, hard_limit: bool) -> Children:
     """Return the children, none yet, of a node with this place; `hard_limit`: a user's number."""
-    name = offer.add_policy if offer.join == "redirect" else None
     spare = 0 if hard_limit else 1
-    return Children(slots=offer.slots, spare=spare, policy=add_policy(name, randrange))
+    return Children(slots=offer.slots, spare=spare, policy=policy_of(offer, randrange))
+
+
+def policy_of(offer: Offer, randrange: Callable[[int], int]) -> AddPolicy:
+    """Return the policy of the children of a node with this place."""
+    return add_policy(offer.add_policy if offer.join == "redirect" else None, randrange)

@@ -45,6 +45,10 @@ class Seeking:
         self.standbys = Standbys(stripes, self.way_in)
         self._served = True
 
+    def follow(self, way_in: WayIn) -> None:
+        """Look for parents in another way from now on: the channel has other rules."""
+        self.way_in = self.standbys.way_in = way_in
+
     def suspects(self, stripe: Stripe) -> bool:
         """Whether another parent is looked for because of the present one."""
         return self._states[stripe].suspect

@@ -68,11 +68,11 @@ class _Stripe:
 class Standbys:
     """The standbys of one node in all stripes of a channel."""
 
-    __slots__ = ("_stripes", "_way_in")
+    __slots__ = ("_stripes", "way_in")
 
     def __init__(self, stripes: int, way_in: WayIn | None = None) -> None:
         """Start with none."""
-        self._way_in = WayIn() if way_in is None else way_in
+        self.way_in = WayIn() if way_in is None else way_in
         self._stripes = [_Stripe() for _ in range(stripes)]
 
     def ready(self, stripe: Stripe) -> Candidate | None:
@@ -98,7 +98,7 @@ class Standbys:
     def ancestors(self, stripe: Stripe) -> list[Candidate]:
         """Return who is above the parent: whom the delete policy says, then the nearest first."""
         path = self._stripes[stripe].path
-        first = self._way_in.delete.target(path)
+        first = self.way_in.delete.target(path)
         above = sorted(path[-2::-1], key=lambda one: one is not first)
         return _candidates(one for one in above if one.addresses or one.node == ROOT)
 
@@ -112,7 +112,7 @@ class Standbys:
     def wish(self, stripe: Stripe, candidates: Sequence[Candidate], now: float) -> None:
         """Take whom the server proxy names, in its order; none: the ancestors do."""
         state = self._stripes[stripe]
-        if not self._way_in.redirect:
+        if not self.way_in.redirect:
             state.wished, state.look_at = tuple(candidates), now
 
     def parent_path(self, stripe: Stripe, path: Sequence[PathEntry], now: float) -> None:

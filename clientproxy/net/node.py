@@ -183,8 +183,7 @@ class Node:
             stripes.uplink.search.begin_anew(self._loop.time())
         else:
             log.info("the control link is up again", extra=self.feed.fields)
-        stripes.uplink.links.rekey(offer.group_key)
-        stripes.offer = offer
+        stripes.offered(offer)
         self.readiness.offered(stripes)
         clock = offer.clock
         self.feed.clock.exchange(clock.sent_us, clock.received_us, clock.replied_us, now_us)

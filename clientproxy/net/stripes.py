@@ -1,6 +1,6 @@
 """The stripes of one node: from the parents' links into the logs, to the children, into the merge.
 
-One object lives as long as the server process that gave the node its place.
+One object lives as long as the node has its place, also where the server proxy is restarted.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from clientproxy.core.holding import Holding
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.uplink import Uplink
 from common.attach import Attach
-from common.children import children_of
+from common.children import children_of, policy_of
 from common.fields import (
     Candidate,
     EndReason,
@@ -77,6 +77,13 @@ class Stripes:
         children = children_of(offer, randbelow, hard_limit=config.max_children is not None)
         self.downlink = Downlink(self.logs, children, self)
         self.uplink = Uplink(self._channel, server, self, self._tasks, offer)
+
+    def offered(self, offer: Offer) -> None:
+        """Take an Offer for the place that the node has: key and rules may be others now."""
+        before, self.offer = self.offer, offer
+        self.uplink.offered(offer)
+        if (before.join, before.add_policy) != (offer.join, offer.add_policy):
+            self.downlink.children.follow(policy_of(offer, randbelow))
 
     @property
     def attached(self) -> bool:

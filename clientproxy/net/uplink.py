@@ -42,8 +42,7 @@ class Uplink:
         offer: Offer,
     ) -> None:
         """Start without parents; `server` is where the candidate without addresses listens."""
-        way = way_in(offer.join, offer.add_policy, offer.delete_policy)
-        self.search = ParentSearch(offer.stripes, way, membership.feeds)
+        self.search = ParentSearch(offer.stripes, feeds=membership.feeds)
         self.channel, self._membership, self._stripes = channel, membership, offer.stripes
         self.links = ParentLinks(self, membership, server, tasks, offer.group_key)
         self.watch = ParentWatch(self.links, self.search, membership, self.run, self._parent_lost)
@@ -51,8 +50,14 @@ class Uplink:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._why_not: str | None = None
+        self.offered(offer)
 
     # --- from the server proxy
+
+    def offered(self, offer: Offer) -> None:
+        """Take an Offer, the first, or one for the same place with other rules perhaps."""
+        self.links.rekey(offer.group_key)
+        self.search.follow(way_in(offer.join, offer.add_policy, offer.delete_policy))
 
     def candidates(
         self, stripe: Stripe, candidates: Sequence[Candidate], retry_after: float

@@ -10,10 +10,12 @@ from clientproxy.net import node as nodes
 from clientproxy.net.feed import MergedFeed
 from clientproxy.net.stripes import Stripes
 from clientproxy.net.uplink import Uplink
+from common.children import SendAway
 from common.fields import PathEntry
 from common.frame import Packet, Received, encode
 from common.ids import ROOT, Address, NodeId, Stripe
 from common.messages import AttachedReport, ChildLost, Clock, Offer, ParentLost
+from common.policies import way_in
 from common.runtime.tasks import Tasks
 
 S0 = Stripe(0)
@@ -139,3 +141,32 @@ async def test_a_node_is_starved_without_a_parent_and_with_one_that_is_silent(
     assert not node.stripes.starved(S0)
     monkeypatch.setattr(Uplink, "silent", lambda _, stripe: stripe == S0)
     assert node.stripes.starved(S0)
+
+
+async def test_other_rules_after_a_restart_are_followed_and_nobody_loses_its_place() -> None:
+    """The channel's way in has changed: the policies of a saturated node and of its search too."""
+    node = Node(max_children=2)
+    children, search = node.stripes.downlink.children, node.stripes.uplink.search
+    node.stripes.serving(0, 2)
+
+    def asks(name: str) -> list[str]:
+        request = node.stripes.attach_request(S0, orphan=False, visited=())
+        answer = children.ask(msgspec.structs.replace(request, node=name), ())
+        return [one.node for one in answer.targets] if isinstance(answer, SendAway) else []
+
+    assert [asks(name) for name in ("c", "d", "e")] == [[], [], ["c", "d"]]
+    other = msgspec.structs.replace(
+        node.stripes.offer,
+        instance=BEGINS + 1,
+        join="redirect",
+        add_policy="round_robin",
+        delete_policy="root_all",
+    )
+    node.stripes.offered(other)
+    assert search.way_in == search.standbys.way_in == way_in("redirect", "round_robin", "root_all")
+    assert [asks("e") for _ in range(2)] == [["c"], ["d"]]
+    again = msgspec.structs.replace(other, instance=BEGINS + 2)
+    asks("e")
+    node.stripes.offered(again)
+    assert asks("e") == ["d"], "the same rules: it goes on where it was"
+    assert [child.node for child in children.of(S0)] == ["c", "d"]
