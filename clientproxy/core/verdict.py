@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from clientproxy.core.lag import SLOW_LAG
 from common.ids import ROOT
-
-LATE = 0.3
-"""Seconds behind its parent from which on a stripe counts as late (`lag.SLOW_LAG`)."""
 
 Blame: TypeAlias = Literal["nobody", "me", "parent", "source", "server"]
 
@@ -24,6 +22,16 @@ class StripeCondition:
     """Seconds that a packet takes from the parent, more than at best."""
     silent: bool = False
     slow: bool = False
+
+    @property
+    def is_late(self) -> bool:
+        """It comes later than what a parent may take."""
+        return self.slow or self.behind >= SLOW_LAG
+
+    @property
+    def comes_in_time(self) -> bool:
+        """There is nothing wrong with it."""
+        return self.parent is not None and not self.silent and not self.is_late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +89,13 @@ def _of_parents(condition: Condition) -> Verdict | None:
             return Verdict(
                 "parent", f"It is {name}: it has fallen silent in stripe {stripe}; asking another."
             )
-        if one.slow or one.behind >= LATE:
-            late = f"stripe {stripe} comes {one.behind:.1f} s late, the others in time"
-            return Verdict("parent", f"It is {name}: {late}.")
+        if one.is_late:
+            others = [*condition.stripes[:stripe], *condition.stripes[stripe + 1 :]]
+            in_time = others and all(other.comes_in_time for other in others)
+            late = f"stripe {stripe} comes {one.behind:.1f} s late"
+            return Verdict(
+                "parent", f"It is {name}: {late}{', the others in time' if in_time else ''}."
+            )
     return None
 
 

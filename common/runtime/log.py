@@ -4,7 +4,8 @@ Rules
 -----
 1. An event is one line. Exceptions of known types (ours, OSError) become a part of it; only the
    traceback of a bug takes more lines in text, and a field of its own in JSON.
-2. What a peer sent cannot begin a line of its own: control characters are escaped.
+2. What a peer sent cannot begin a line that looks like an event: control characters are escaped,
+   and a traceback is indented.
 3. A line names the channel, the stripe and the node that it concerns, each in a field of its own
    (`extra=`). The node is the one that logs; at the server proxy the one that the line is about.
 4. `rtsp://user:password@host/` is written as `rtsp://***@host/`, wherever it comes from. This is
@@ -89,7 +90,8 @@ class TextFormatter(logging.Formatter):
         """Return the line; a bug's traceback follows it."""
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
         line = f"{_time(record)} {record.levelname:<7} {record.name}{fields}: {_message(record)}"
-        return "\n".join([one_line(line), *map(redact, _traceback(record).splitlines())])
+        trace = (f"  {one_line(part)}" for part in _traceback(record).splitlines())
+        return "\n".join([one_line(line), *trace])
 
 
 class JsonFormatter(logging.Formatter):

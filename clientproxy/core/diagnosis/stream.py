@@ -6,7 +6,7 @@ from statistics import fmean, median
 
 from clientproxy.core.diagnosis.finding import Finding
 from clientproxy.core.diagnosis.measured import Clock, Measured, Parent, Sample
-from clientproxy.core.verdict import LATE
+from clientproxy.core.lag import SLOW_LAG
 from common.ids import ROOT
 from common.words import codec, count, plural, rate, time
 
@@ -253,7 +253,7 @@ def _parent(one: Parent, why_not: str) -> Finding:
             meaning="Nothing came: a part of the stream is missing.",
             advice="A client proxy looks for another parent by itself; try again in a minute.",
         )
-    if one.behind >= LATE:
+    if one.behind >= SLOW_LAG:
         return Finding(
             level="warning",
             topic="parents",

@@ -39,7 +39,7 @@ def stripes(one: StripeCondition) -> list[StripeCondition]:
         (
             replace(WELL, stripes=stripes(StripeCondition(parent="n2-k3xz", behind=0.5))),
             "parent",
-            "stripe 1 comes 0.5 s late",
+            "stripe 1 comes 0.5 s late, the others in time.",
         ),
         (
             replace(WELL, stripes=stripes(StripeCondition(parent="root", slow=True))),
@@ -65,3 +65,22 @@ def test_the_own_network_comes_before_all_that_may_follow_from_it() -> None:
     slow = StripeCondition(parent="n2-k3xz", behind=2.0, slow=True, silent=True)
     both = replace(WELL, downlink_slow=True, control_up=False, stripes=stripes(slow))
     assert judge(both).blame == "me"
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [],
+        [StripeCondition(parent="n2-k3xz", behind=2.0)],
+        [StripeCondition(parent="n2-k3xz", slow=True)],
+        [StripeCondition(parent="n2-k3xz", silent=True)],
+        [StripeCondition(parent=None)],
+    ],
+)
+def test_other_stripes_are_said_to_come_in_time_only_if_they_do(
+    others: list[StripeCondition],
+) -> None:
+    late = StripeCondition(parent="n3-k3xz", behind=0.9)
+    assert judge(replace(WELL, stripes=[late, *others])).sentence == (
+        "It is n3-k3xz: stripe 0 comes 0.9 s late."
+    )

@@ -152,3 +152,14 @@ def test_the_journal_is_told_the_priority_of_each_line(
     assert len(bad) > 1
     assert all(line.startswith("<3>") for line in bad)
     assert "<" not in (tmp_path / "file").read_text()[:1]
+
+
+def test_what_a_peer_says_forges_no_event_in_a_traceback(lines: io.StringIO) -> None:
+    log.configure("info", "text", lines)
+    try:
+        raise ValueError("\x1b[2J\n2026 ERROR forged")  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("area").exception("failed")
+    _, *trace = lines.getvalue().splitlines()
+    assert trace[0] == "  Traceback (most recent call last):"
+    assert trace[-2:] == [r"  ValueError: \x1b[2J", "  2026 ERROR forged"]
