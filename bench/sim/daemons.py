@@ -70,7 +70,7 @@ class ServerHost:
         self.channel = Channel(CHANNEL, config, self._tasks, instance_us=instance_us)
         self._channels = {CHANNEL: self.channel}
         first = FirstMessage(self._channels)
-        self._listener = Listener(lambda: first)
+        self._listener = Listener(lambda: first, loop.listen)
         self._tasks.spawn(self._run(), name="server")
 
     async def _run(self) -> None:
@@ -132,7 +132,7 @@ class ClientHost:
     def __init__(self, host: Host, config: ClientConfig, loop: HostLoop, *, quiet: bool) -> None:
         self.host, self.name, self.born_at = host, host.name, loop.time()
         self.channels = JoinedChannels(config)
-        self._listener = Listener(self.channels.first_handler)
+        self._listener = Listener(self.channels.first_handler, loop.listen)
         self._tasks = Tasks()
         kind = QuietNode if quiet else Node
         overlay = self.channels.overlay = Address(host.ip, SERVER.port + 1)

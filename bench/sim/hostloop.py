@@ -10,7 +10,9 @@ from bench.sim.hosts import End, Host
 from bench.sim.loop import OWNER, VirtualLoop
 from bench.sim.network import PORT, Network, Weather
 from common.frame import FrameReader, Received
+from common.ids import Address
 from common.runtime.link import Link
+from common.runtime.ports import OpenPort
 
 AnyProtocol = TypeVar("AnyProtocol", bound=asyncio.BaseProtocol)
 
@@ -39,19 +41,14 @@ class _SharedReader(FrameReader):
         return received
 
 
-class _Listening:
-    """What `create_server` returns: as much of an asyncio.Server as a Listener needs."""
+class _Listening(OpenPort):
+    """The port of a host that listens."""
 
     def __init__(self, host: Host, port: int) -> None:
-        self.sockets, self._host, self._port = (self,), host, port
+        super().__init__(port, (host.ip,), ())
+        self._host = host
 
-    def getsockname(self) -> tuple[str, int]:
-        return self._host.ip, self._port
-
-    def fileno(self) -> int:
-        return -1
-
-    def close(self) -> None:
+    async def close(self) -> None:
         self._host.listener = None
 
 
@@ -76,17 +73,11 @@ class HostLoop(VirtualLoop):
         factory = partial(self._made, protocol_factory)
         return await self.network.connect(host, factory, self.by_name[OWNER.get()])
 
-    async def create_server(  # type: ignore[override]
-        self,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
-        host: str,
-        port: int,
-        *,
-        backlog: int = 100,
-    ) -> _Listening:
+    async def listen(self, factory: Callable[[], Link], address: Address) -> OpenPort:
+        """Let the host whose code runs listen, as `common.runtime.ports.listen` does."""
         there = self.by_name[OWNER.get()]
-        there.listener = partial(self._made, protocol_factory)
-        return _Listening(there, port or PORT)
+        there.listener = partial(self._made, factory)
+        return _Listening(there, address.port or PORT)
 
     def _made(self, factory: Callable[[], AnyProtocol]) -> AnyProtocol:
         """Return the protocol of a new connection; a link of the overlay shares what it reads."""
@@ -94,6 +85,3 @@ class HostLoop(VirtualLoop):
         if isinstance(protocol, Link):
             protocol.new_reader = partial(_SharedReader, self._known)
         return protocol
-
-    def remove_reader(self, fd: object) -> bool:
-        return False

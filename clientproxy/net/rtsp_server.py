@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import logging
 import secrets
-import socket
 import time
 from collections.abc import Callable, Collection
 
@@ -22,6 +20,7 @@ from clientproxy.net.rtsp.terms import Terms
 from common.ids import Address
 from common.rtsp.auth import Access, Guard, Nonces
 from common.runtime.metrics import LoopLag
+from common.runtime.ports import OpenPort, listen
 from common.runtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -31,9 +30,6 @@ _TICK = 0.5
 _IDLE_TIMEOUT = 2 * SESSION_TIMEOUT
 """Seconds after which a connection without session and request is closed."""
 _CLOSE_TIMEOUT = 3.0
-_BACKLOG = 128
-_NOT_HERE = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
-"""What a machine without IPv4, or without IPv6, says of its addresses."""
 
 
 class RtspServer:
@@ -63,7 +59,7 @@ class RtspServer:
         """It listens where other machines can reach it."""
         self._tunnels: Tunnels[Connection] = Tunnels()
         self._sessions = Sessions(clock, self._end_wire)
-        self._servers: list[asyncio.Server] = []
+        self._ports: list[OpenPort] = []
         self._connections: set[Connection] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
@@ -88,22 +84,18 @@ class RtspServer:
 
         Raises OSError.
         """
-        loop = asyncio.get_running_loop()
-        port = address.port
-        for sock in await _bind(address):
-            host, port = sock.getsockname()[:2]
-            if not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
-                self.beyond_loopback = True
-            server = await loop.create_server(self._connection, sock=sock, backlog=_BACKLOG)
-            self._servers.append(server)
+        port = await listen(self._connection, address)
+        self._ports.append(port)
+        hosts = [ipaddress.ip_address(host.partition("%")[0]) for host in port.hosts]
+        self.beyond_loopback |= not all(host.is_loopback for host in hosts)
         if self._ticker is None:
             self._ticker = self._tasks.spawn(self._tick(), name="rtsp-sessions")
-        return Address(address.host, port)
+        return Address(address.host, port.number)
 
     async def close(self) -> None:
         """Say goodbye to every player, close everything; nothing is left after that."""
-        for server in self._servers:
-            server.close()
+        for port in self._ports:
+            await port.close()
         for player in self._sessions:
             self._sessions.drop(player, goodbye=True)
         for connection in list(self._connections):
@@ -164,42 +156,3 @@ class RtspServer:
             idle = now - player.last_request > _IDLE_TIMEOUT
             if idle and not self._sessions.belong_to(player):
                 connection.close()
-
-
-async def _bind(address: Address) -> list[socket.socket]:
-    """Return a listening socket for every address that the host stands for, on one port.
-
-    A family that this machine lacks is left out. A port that is taken for one family is taken: who
-    comes over that family would reach somebody else. Raises OSError.
-    """
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    port = address.port
-    sockets: list[socket.socket] = []
-    fault: OSError | None = None
-    for family, kind, protocol, _, where in dict.fromkeys(found):
-        try:
-            sock = socket.socket(family, kind, protocol)
-        except OSError as error:
-            fault = error
-            continue
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((where[0], port, *where[2:]))
-        except OSError as error:
-            sock.close()
-            if address.port and error.errno not in _NOT_HERE:
-                for other in sockets:
-                    other.close()
-                raise
-            fault = error
-            continue
-        port = sock.getsockname()[1]
-        sockets.append(sock)
-    if not sockets:
-        raise fault or OSError(f"{address.host} has no address")
-    return sockets

@@ -18,6 +18,7 @@ from common.runtime import connections
 from common.runtime.connections import Connections
 from common.runtime.eventstream import EventStream
 from common.runtime.gate import check_action, known_hosts, may_act
+from common.runtime.ports import OpenPort, listen
 from common.runtime.problem import AnsweringProtocol, ProblemError, problems
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class HttpServer:
         self._posts: dict[str, Handler] = {}
         self._events: EventStream | None = None
         self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
+        self._port: OpenPort | None = None
         self._connections = Connections()
 
     def serve_json(self, routes: Mapping[str, JsonRoute]) -> None:
@@ -139,20 +140,19 @@ class HttpServer:
             lambda: AnsweringProtocol(server, loop=loop, keepalive_timeout=connections.IDLE_TIMEOUT)
         )
         try:
-            self._listener = await loop.create_server(factory, address.host or None, address.port)
+            self._port = await listen(factory, address)
         except BaseException:
             await runner.cleanup()
             raise
         self._runner = runner
-        host, port, *_ = self._listener.sockets[0].getsockname()
-        return Address(address.host and str(host), int(port))
+        return Address(address.host and self._port.hosts[0], self._port.number)
 
     async def close(self) -> None:
         """Listen no more and end all requests. Closing again changes nothing."""
         if self._events is not None:
             self._events.close()
-        if self._listener is not None:
-            self._listener.close()
+        if self._port is not None:
+            await self._port.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

@@ -1,13 +1,14 @@
 """The overlay port of a daemon: takes links, each of which must soon say what it is."""
 
 import asyncio
-import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from common.fewlines import FewLines
 from common.ids import Address
+from common.runtime import ports
 from common.runtime.link import CLOSE_WITHIN, Handler, Idle, Link, Undecided
+from common.runtime.ports import OpenPort
 
 FIRST_MESSAGE_TIMEOUT = 5.0
 """Seconds that a new link may take to say what it is."""
@@ -22,41 +23,26 @@ _LOOK_EVERY = 0.02
 class Listener:
     """The overlay port of a daemon: each accepted link is `first`'s until it says what it is."""
 
-    def __init__(self, first: Callable[[], Handler]) -> None:
-        """Take a function that makes the first handler of each link."""
-        self._first = first
+    def __init__(
+        self,
+        first: Callable[[], Handler],
+        listen: Callable[[Callable[[], Link], Address], Awaitable[OpenPort]] = ports.listen,
+    ) -> None:
+        """Take a function that makes the first handler of each link, and how to listen."""
+        self._first, self._listen = first, listen
         self._links: set[Link] = set()
-        self._servers: list[asyncio.Server] = []
+        self._port: OpenPort | None = None
         self._refusals = FewLines(REFUSALS_WITHIN)
 
     async def start(self, address: Address) -> Address:
         """Listen, on all addresses if the host is empty. Raises OSError. Returns the real port."""
-        loop = asyncio.get_running_loop()
-        hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - asked for
-        port = address.port
-        for host in hosts:
-            try:
-                server = await loop.create_server(self._accept, host, port, backlog=1024)
-            except OSError as error:
-                if not self._servers or (address.port and error.errno == errno.EADDRINUSE):
-                    await self.close()
-                    raise
-                continue  # no IPv6 on this host
-            self._servers.append(server)
-            port = server.sockets[0].getsockname()[1]
-        return Address(address.host or "0.0.0.0", port)  # noqa: S104
+        self._port = await self._listen(self._accept, address)
+        return Address(address.host or "0.0.0.0", self._port.number)  # noqa: S104 - asked for
 
     async def close(self) -> None:
         """Accept no more and end all accepted links."""
-        servers, self._servers = self._servers, []
-        for server in servers:
-            for sock in server.sockets:
-                # What is being accepted comes first: a server that is closed by then drops it
-                # with an error and leaves its socket open.
-                asyncio.get_running_loop().remove_reader(sock.fileno())
-        await asyncio.sleep(0)
-        for server in servers:
-            server.close()
+        if self._port is not None:
+            await self._port.close()
         for link in list(self._links):
             link.close()
         for _ in range(int(CLOSE_WITHIN / _LOOK_EVERY) + 2):

@@ -19,6 +19,14 @@ def free_port(host: str = "127.0.0.1") -> int:
     raise OSError("no free TCP port")
 
 
+def has_ipv6() -> bool:
+    """Say whether this machine has an IPv6 loopback."""
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
 def udp_pair(host: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
     """Two bound UDP sockets on an even port and the next one, for RTP and RTCP."""
     for _ in range(200):

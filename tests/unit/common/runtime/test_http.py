@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 from common.ids import Address
 from common.runtime.files import load
 from common.runtime.http import Action, HttpServer
+from tests.support.ports import has_ipv6
 
 
 class Press(msgspec.Struct, forbid_unknown_fields=True):
@@ -234,3 +235,14 @@ async def test_closing_twice_is_harmless(daemon: Daemon) -> None:
     await server.close()
     with pytest.raises(OSError, match=r"refused|Connect call failed"):
         await get(address, "/healthz")
+
+
+async def test_the_port_that_it_took_is_that_of_all_addresses(daemon: Daemon) -> None:
+    """It took two for `:0`, one of each family, and named one."""
+    server = HttpServer(registry=daemon.registry, status=daemon.status, ready=daemon.ready)
+    taken = await server.start(Address("", 0))
+    assert taken.host == ""
+    for host in ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",):
+        status, _, body = await get(Address(host, taken.port), "/healthz")
+        assert (status, body) == (200, "alive\n")
+    await server.close()
