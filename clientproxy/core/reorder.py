@@ -81,8 +81,8 @@ class Reorder:
 
     def push(self, packets: Sequence[Packet], now: float) -> list[Packet]:
         """Take packets of any stripe; return every packet that is now in order."""
-        held, out, head, size = self._held, [], self.head, self._held_bytes
-        order = self._order
+        held, order, out = self._held, self._order, list[Packet]()
+        head, size = self.head, self._held_bytes
         for packet in packets:
             seq = packet.seq
             if seq == head and self._begun:
@@ -101,9 +101,8 @@ class Reorder:
                 size += len(packet.payload)
                 if packet.flags & FLAG_FIRST:
                     self._begin(seq)
-        while order and order[0] < head:
-            heappop(order)
         self.head, self._held_bytes = head, size
+        self._pass_over()
         self.stats.delivered += len(out)
         if len(self._marks) == self._stripes:
             out += self._jump()
@@ -132,6 +131,7 @@ class Reorder:
         for seq in [seq for seq in self._held if seq < head]:
             self._held_bytes -= len(self._held.pop(seq)[0].payload)
         self.head = max(self.head, head)
+        self._pass_over()
         return self._run() if self._begun else []
 
     def begin(self) -> list[Packet]:
@@ -180,7 +180,10 @@ class Reorder:
             self._held_bytes -= len(packet.payload)
             out.append(packet)
             self.head += 1
-        while self._order and self._order[0] < self.head:
-            heappop(self._order)
+        self._pass_over()
         self.stats.delivered += len(out)
         return out
+
+    def _pass_over(self) -> None:
+        while self._order and self._order[0] < self.head:
+            heappop(self._order)

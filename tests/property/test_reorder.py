@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clientproxy.core.reorder import PACKET_COST_BYTES, Reorder
-from common.frame import Packet
+from common.frame import FLAG_FIRST, Packet
 
 TIMEOUT = 1.0
 ROOMY = 1 << 30
@@ -92,3 +92,49 @@ def test_the_loss_is_exactly_the_holes(came: set[int], dice: Random) -> None:
     assert out == sorted(came)
     holes = set(range(max(came, default=-1))) - came
     assert merge.stats.lost == len(holes)
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[tuple[str, int, list[Packet]]]:
+    """Return what is called of a merge, with a number or with packets of any server process."""
+    frames = st.tuples(st.integers(0, 40), st.sampled_from([0, FLAG_FIRST]))
+    calls = st.sampled_from(["push", "push", "push", "skip_to", "skip_unused", "begin", "expire"])
+    return [
+        (
+            draw(calls),
+            draw(st.integers(0, 40)),
+            [
+                Packet(seq, 0, 0, flags, b"x")
+                for seq, flags in draw(st.lists(frames, min_size=1, max_size=5))
+            ],
+        )
+        for _ in range(draw(st.integers(0, 20)))
+    ]
+
+
+@given(lives(), st.integers(0, 20), st.booleans(), st.sampled_from([ROOMY, 3 * PACKET_COST_BYTES]))
+def test_the_head_never_falls_and_no_loss_is_taken_back(
+    life: list[tuple[str, int, list[Packet]]], head: int, begun: bool, capacity: int
+) -> None:
+    """Whatever comes before the beginning and behind it, as server processes follow each other."""
+    merge = Reorder(head=head, timeout=TIMEOUT, capacity_bytes=capacity, stripes=2, begun=begun)
+    out: list[Packet] = []
+    for turn, (call, number, packets) in enumerate(life):
+        now, before, lost = turn * TIMEOUT / 2, merge.head, merge.stats.lost
+        if call == "push":
+            out += merge.push(packets, now)
+        elif call == "skip_to":
+            out += merge.skip_to(number)
+        elif call == "begin":
+            out += merge.begin()
+        elif call == "expire":
+            out += merge.expire(now)
+        else:
+            merge.skip_unused(number)
+        assert merge.head >= before
+        assert merge.stats.lost >= lost
+        assert merge.held * (PACKET_COST_BYTES + 1) <= capacity
+    out += merge.expire(1e9)
+    seqs = [one.seq for one in out]
+    assert seqs == sorted(set(seqs))
+    assert (merge.held, merge.stats.delivered) == (0, len(seqs))

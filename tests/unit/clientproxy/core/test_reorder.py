@@ -243,6 +243,14 @@ def test_before_it_is_begun_nothing_leaves_and_it_may_begin_later() -> None:
     assert (one.stats.delivered, one.stats.lost, one.held) == (4, 0, 0)
 
 
+def test_a_merge_that_begins_later_does_not_go_back_to_what_it_passed_over() -> None:
+    one = Reorder(head=10, timeout=0.2, capacity_bytes=ROOMY, stripes=2, begun=False)
+    assert one.push(packets(10, 14), now=0.0) == []
+    assert one.skip_to(12) == []
+    assert numbers(one.expire(0.2)) == [14]
+    assert (one.head, one.stats.lost) == (15, 2)
+
+
 def test_what_waits_for_a_beginning_waits_no_longer_than_for_a_gap() -> None:
     one = Reorder(head=4, timeout=0.2, capacity_bytes=ROOMY, begun=False)
     assert one.push(packets(4, 5), now=0.0) == []
