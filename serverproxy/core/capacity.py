@@ -49,15 +49,6 @@ SEVERAL = 2
 
 
 @dataclass(slots=True)
-class _Word:
-    """What a child said of the link to its parent."""
-
-    parent: NodeId
-    behind: float
-    at: float
-
-
-@dataclass(slots=True)
 class _Node:
     """What is known of one node."""
 
@@ -67,7 +58,11 @@ class _Node:
     """It is a user's number."""
     slots: int
     """Slots that it has proved, whether it rests or not."""
-    words: dict[Stripe, _Word] = field(default_factory=dict)
+    behind: dict[NodeId, float] = field(default_factory=dict)
+    """How far it is behind each of its parents, as it last said, in seconds."""
+    stripes: int = 0
+    """In so many it had a parent then."""
+    said_at: float = float("-inf")
     well: int = 0
     """Reports on end with all slots in use and no child behind."""
     unused: int = 0
@@ -146,14 +141,9 @@ class Capacity:
         """Take a report; return who has other slots now, in the trees already."""
         if (known := self._nodes.get(node)) is None:
             return []
-        known.words = {
-            Stripe(one.stripe): _Word(NodeId(one.parent), one.behind, now)
-            for one in report.stripes
-            if one.parent is not None
-        }
-        parents = dict.fromkeys(word.parent for word in known.words.values())
-        before = self._given_now(node, *parents)
-        blamed = [self._judge(parent, now) for parent in parents]
+        self._hear(known, report, now)
+        before = self._given_now(node, *known.behind)
+        blamed = [self._judge(parent, now) for parent in known.behind]
         if not blamed or not all(blamed):
             self._rest_if_late(known, report, now)
         self._own_state(node, known, now)
@@ -175,6 +165,16 @@ class Capacity:
         return self._apply(before)
 
     # --- inside
+
+    def _hear(self, known: _Node, report: Report, now: float) -> None:
+        """Keep in mind what a node says of the links to its parents."""
+        behind: dict[NodeId, float] = {}
+        fed = [one for one in report.stripes if one.parent is not None]
+        for one in fed:
+            parent = NodeId(one.parent or "")
+            behind[parent] = max(one.behind, behind.get(parent, 0.0))
+        known.stripes = len({one.stripe for one in fed})
+        known.behind, known.said_at = behind, now
 
     def _judge(self, parent: NodeId, now: float) -> bool:
         """Take a slot from a parent whose children are behind; return whether they are."""
@@ -210,10 +210,10 @@ class Capacity:
 
     def _rest_if_late(self, known: _Node, report: Report, now: float) -> None:
         """Let a node rest whose own network is slow, until it gets every stripe in time again."""
-        words = known.words.values()
-        in_time = all(word.behind <= FLAT_LAG for word in words)
+        in_time = all(behind <= FLAT_LAG for behind in known.behind.values())
         resting = known.rest_until is not None
-        if report.downlink_slow or (resting and not (in_time and len(words) == len(self._stripes))):
+        whole = known.stripes == len(self._stripes)
+        if report.downlink_slow or (resting and not (in_time and whole)):
             self._rest(known, now)
 
     def _lower(self, known: _Node, to: int, now: float) -> None:
@@ -240,13 +240,10 @@ class Capacity:
 
     def _behind(self, child: NodeId, parent: NodeId, now: float) -> float:
         """Return how far a child is behind its parent as it last said; unknown is 0."""
-        if (known := self._nodes.get(child)) is None:
+        known = self._nodes.get(child)
+        if known is None or now - known.said_at > BELIEVED_FOR:
             return 0.0
-        behind = 0.0
-        for word in known.words.values():
-            if word.parent == parent and word.behind > behind and now - word.at <= BELIEVED_FOR:
-                behind = word.behind
-        return behind
+        return known.behind.get(parent, 0.0)
 
     def _given_now(self, *nodes: NodeId) -> dict[NodeId, int]:
         return {one: self._nodes[one].given for one in nodes if one in self._nodes}
