@@ -14,9 +14,9 @@ from bench.sim.hosts import Host
 from bench.sim.watch import Meter
 from clientproxy.config import ClientConfig
 from clientproxy.core.events import ChannelUnavailableError
-from clientproxy.net import reports
 from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.node import TICK, Node
+from clientproxy.net.stripes import Stripes
 from common.fields import Track
 from common.ids import Address, NodeId, Stripe
 from common.runtime.listener import Listener
@@ -107,23 +107,20 @@ class ServerHost:
 
 
 class QuietNode(Node):
-    """A node whose heartbeats are not sent one by one: `look` makes up for them."""
+    """A node whose heartbeats are not sent one by one: `bench.sim.quiet` makes up for them."""
+
+    still = False
+    """Its children need nothing but heartbeats."""
 
     async def run(self) -> None:
         self._tasks.spawn(self._control.run(), name="control")
 
-    def look(self, now: float, *, report: bool, still: bool) -> None:
-        """Do what falls due on all links; `still`: the children need nothing but heartbeats."""
-        self._control.tick(now)
-        if self.stripes is not None:
-            self.stripes.uplink.search.served(now, answers=self._control.answers(now))
-            if still:
-                self.stripes.uplink.watch.tick(TICK)
-                self.stripes.downlink.children.tick(now)
-            else:
-                self.stripes.tick(TICK)
-            if report and self._control.up:
-                self._control.tell(reports.report(self.stripes, self.feed, now))
+    def _tick_links(self, stripes: Stripes, now: float, seconds: float) -> None:
+        if self.still:
+            stripes.uplink.watch.tick(seconds)
+            stripes.downlink.children.tick(now)
+        else:
+            super()._tick_links(stripes, now, seconds)
 
 
 class ClientHost:
@@ -185,7 +182,7 @@ class ClientHost:
     def parents(self) -> list[NodeId | None]:
         """Return the parents in all stripes, none before the Offer."""
         stripes = self.node.stripes
-        return [] if stripes is None else list(map(stripes.uplink.search.parent, stripes.stripes))
+        return [] if stripes is None else stripes.uplink.search.parents()
 
     def children(self, stripe: int) -> list[NodeId]:
         """Return the children in a stripe."""

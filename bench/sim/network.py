@@ -32,6 +32,10 @@ SEGMENT_BYTES = 60
 """What a segment costs a host's rate besides its bytes."""
 
 
+_SENDS_NOTHING = frozenset({"stopped", "vanished"})
+"""States of a host of which nothing is heard; of one that is killed, the end of its links is."""
+
+
 def _size(data: bytes | None) -> int:
     """Return the bytes that a segment with this takes of a host's rate."""
     return SEGMENT_BYTES + (0 if data is None else len(data))
@@ -140,10 +144,20 @@ class Network:
             since = back  # nothing is acknowledged
         return since
 
+    def heard(self, host: Host) -> list[End]:
+        """Return the sides of links here that hear what the other side sends."""
+        if self._cuts:
+            return [end for end in host.ends if self.hears(end)]
+        return [
+            end
+            for end in host.ends
+            if end.peer.held is None and end.peer.host.state not in _SENDS_NOTHING
+        ]
+
     def hears(self, end: End) -> bool:
         """Whether what the other side sends, heartbeats too, gets through to this one."""
         peer = end.peer
-        if peer.held is not None or peer.host.state in {"stopped", "vanished"}:
+        if peer.held is not None or peer.host.state in _SENDS_NOTHING:
             return False
         return not self._cuts or self._blocked(peer) is None
 

@@ -109,9 +109,9 @@ class Heartbeats:
         looked.pending = self._run.loop.call_at(when, self._look, looked, context=context)
 
     def _look(self, looked: _Looked) -> None:
-        now, client, hears = self._run.loop.now, looked.client, self._run.loop.network.hears
+        now, client = self._run.loop.now, looked.client
         looked.pending = None
-        heard = [end for end in client.host.ends if hears(end)]
+        heard = self._run.loop.network.heard(client.host)
         looked.still = len(heard) == len(client.host.ends) and self._settled(client)
         if not looked.still or now >= looked.report_at:
             self._look_after(looked, heard, now)
@@ -127,8 +127,11 @@ class Heartbeats:
             if not looked.still:
                 self._child_tells(end, now)
         report, node = now >= looked.report_at, looked.client.node
+        if node.stripes is not None:
+            self._names[NodeId(node.stripes.offer.node)] = looked.client.name
         assert isinstance(node, QuietNode)
-        node.look(now, report=report, still=looked.still)
+        node.still = looked.still
+        node.tick(now, TICK, report_due=report)
         if report:
             looked.report_at = now + REPORT_EVERY
 
@@ -143,9 +146,9 @@ class Heartbeats:
             if not unheard and self._run.loop.network.goes_out(end):
                 parent.beat_at = now
             if told and parent.is_attached:
-                self._parent_tells(near, parent, end, now)
+                self._parent_tells(parent, end, now)
 
-    def _parent_tells(self, link: Link, parent: ParentLink, end: End, now: float) -> None:
+    def _parent_tells(self, parent: ParentLink, end: End, now: float) -> None:
         """Take the heartbeat of a parent that is still: all that it holds has come here."""
         there = self._looked.get(end.peer.host.name)
         if there is None or not there.still or (its := there.client.node.stripes) is None:
@@ -154,7 +157,7 @@ class Heartbeats:
         if own is not None:
             newest = min(own.newest(stripe), its.newest(stripe))
             beat = self._beat(end, newest, now, starved=its.starved(stripe))
-            parent.frames(link, beat)
+            own.uplink.heartbeat(parent, beat)
 
     def _child_tells(self, end: End, now: float) -> None:
         """Let a link from below count as heard, and what a child holds as told."""
@@ -168,20 +171,19 @@ class Heartbeats:
         looked = self._looked.get(end.peer.host.name)
         stripes = None if looked is None else looked.client.node.stripes
         if stripes is not None and child.is_attached and not child.standby:
-            downlink.frames(near, self._beat(end, stripes.newest(child.stripe), now))
+            beat = self._beat(end, stripes.newest(child.stripe), now).encode()[PREFIX_BYTES:]
+            downlink.frames(near, Received([], [], [(FrameType.HEARTBEAT, beat)]))
 
-    def _beat(self, end: End, newest: int, now: float, *, starved: bool = False) -> Received:
+    def _beat(self, end: End, newest: int, now: float, *, starved: bool = False) -> Heartbeat:
         """Return the heartbeat that comes in here now from the other side."""
         way = self._run.loop.network.delay(end.host, end.peer.host)
-        beat = Heartbeat(newest, 0, int((now - way) * 1e6), 0, starved)
-        return Received([], [], [(FrameType.HEARTBEAT, beat.encode()[PREFIX_BYTES:])])
+        return Heartbeat(newest, 0, int((now - way) * 1e6), 0, starved)
 
     def _settled(self, client: ClientHost) -> bool:
         """Whether a tick would do nothing but send heartbeats."""
         stripes = client.node.stripes
         if stripes is None:
             return False
-        self._names[NodeId(stripes.offer.node)] = client.name
         if not stripes.attached or client.node.feed.reorder_depth:
             return False
         for link in stripes.uplink.links:

@@ -45,6 +45,10 @@ class ParentSearch(Seeking):
         """Return the current parent."""
         return self._states[stripe].parent
 
+    def parents(self) -> list[NodeId | None]:
+        """Return the current parents in all stripes."""
+        return [state.parent for state in self._states]
+
     def on_the_way(self, stripe: Stripe) -> bool:
         """Return whether there is a parent, but another is looked for: it sent the node on."""
         state = self._states[stripe]
@@ -53,7 +57,7 @@ class ParentSearch(Seeking):
     @property
     def attached(self) -> bool:
         """Whether every stripe has a parent."""
-        return all(state.parent is not None for state in self._states)
+        return None not in self.parents()
 
     # --- what the server proxy says
 

@@ -71,29 +71,43 @@ class Node:
         self._lag = LoopLag() if lag is None else lag
         self._loop = asyncio.get_running_loop()
         self._control = ControlLink(channel, server, self)
+        self._said_slow = False
         self.readiness = Readiness(server, self._control, self.feed)
 
     async def run(self) -> None:
         """Stay joined until cancelled."""
         self._tasks.spawn(self._control.run(), name=f"control {self.channel}")
         report_at = last = self._loop.time()
-        said_slow = False
         while True:
             await asyncio.sleep(TICK)
             now = self._loop.time()
             self._lag.woken(now - last, TICK)
             with self._lag.part(self.feed.fields):
-                self._control.tick(now)
-                if self.stripes is not None:
-                    answers = self._control.answers(now)
-                    self.stripes.uplink.search.served(now, answers=answers)
-                    self.stripes.tick(now - last)
-                    slow = self.stripes.uplink.watch.downlink_slow
-                    # That its own network is slow cannot wait: its children are behind too.
-                    if (now >= report_at or slow > said_slow) and self._control.up:
-                        report_at, said_slow = now + REPORT_EVERY, slow
-                        self._control.tell(report(self.stripes, self.feed, now))
+                if self.tick(now, now - last, report_due=now >= report_at):
+                    report_at = now + REPORT_EVERY
             last = now
+
+    def tick(self, now: float, seconds: float, *, report_due: bool) -> bool:
+        """Do what is due, `seconds` after the last time; return whether it has sent a Report.
+
+        `report_due`: it is time for one.
+        """
+        self._control.tick(now)
+        if (stripes := self.stripes) is None:
+            return False
+        stripes.uplink.search.served(now, answers=self._control.answers(now))
+        self._tick_links(stripes, now, seconds)
+        slow = stripes.uplink.watch.downlink_slow
+        # That its own network is slow cannot wait: its children are behind too.
+        due = (report_due or slow > self._said_slow) and self._control.up
+        if due:
+            self._said_slow = slow
+            self._control.tell(report(stripes, self.feed, now))
+        return due
+
+    def _tick_links(self, stripes: Stripes, _now: float, seconds: float) -> None:
+        """Do what is due on all stripe links; a simulator leaves out what is nothing."""
+        stripes.tick(seconds)
 
     def _reported(self, message: AttachedReport | ParentLost | ChildLost) -> None:
         """Send a report on, and let players know of a place."""

@@ -241,7 +241,7 @@ class Uplink:
     def _control(self, link: ParentLink, kind: FrameType, body: bytes) -> None:
         match kind:
             case FrameType.HEARTBEAT:
-                self._heartbeat(link, Heartbeat.decode(body))
+                self.heartbeat(link, Heartbeat.decode(body))
             case FrameType.PATH:
                 link.path = decode_path(body)
                 self._path_told(link)
@@ -262,7 +262,8 @@ class Uplink:
             case _:
                 raise BadMessageError(f"frame {kind.name} from a parent")
 
-    def _heartbeat(self, link: ParentLink, beat: Heartbeat) -> None:
+    def heartbeat(self, link: ParentLink, beat: Heartbeat) -> None:
+        """Take the heartbeat of a parent or of a standby."""
         now, stripe = self._loop.time(), link.stripe
         newest = self._membership.newest(stripe)
         link.heard_beat(beat, newest, now)
