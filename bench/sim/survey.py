@@ -47,8 +47,10 @@ class Survey:
         """Look at all nodes, and again `LOOK_EVERY` later."""
         run, now = self._run, self._run.loop.time()
         run.loop.call_later(LOOK_EVERY, self.look)
+        hang: dict[NodeId | None, list[NodeId | None]] = {}
         for client in run.clients.values():
-            self._look_at(client, now)
+            hang[client.id] = parents = client.parents()
+            self._look_at(client, parents, now)
         for place, since in list(self._orphans.items()):
             if place[0] in run.clients:
                 self.oldest = max(self.oldest, now - since)
@@ -56,7 +58,7 @@ class Survey:
                 del self._orphans[place]
         for name in self._closer.keys() - run.clients.keys():
             self._look_no_closer(name)
-        run.results.looks.append(self._told(now))
+        run.results.looks.append(self._told(now, _heights(hang)))
         self.oldest = 0.0
 
     def _changed(self, host: Host) -> None:
@@ -67,7 +69,7 @@ class Survey:
 
     def _look_closer(self, client: ClientHost) -> None:
         now = self._run.loop.now
-        self._look_at(client, now)
+        self._look_at(client, client.parents(), now)
         placed = client.parents_after is not None and client.name not in self._lacking
         if placed and now >= self._closer[client.name]:
             self._look_no_closer(client.name)
@@ -75,8 +77,7 @@ class Survey:
     def _look_no_closer(self, name: str) -> None:
         del self._closer[name], self._run.loop.after[name]
 
-    def _look_at(self, client: ClientHost, now: float) -> None:
-        parents = client.parents()
+    def _look_at(self, client: ClientHost, parents: list[NodeId | None], now: float) -> None:
         if client.parents_after is None:
             if parents and None not in parents:
                 client.parents_after = now - client.born_at
@@ -100,12 +101,12 @@ class Survey:
                 self.moves, self.moved_at = self.moves + 1, now
                 before[stripe] = parent
 
-    def _told(self, now: float) -> Look:
+    def _told(self, now: float, heights: tuple[int, ...]) -> Look:
         run = self._run
         return Look(
             at=now,
             nodes=len(run.clients),
-            heights=self.heights(),
+            heights=heights,
             orphans=len(self._orphans),
             oldest_orphan=self.oldest,
             moves=self.moves,
@@ -114,12 +115,15 @@ class Survey:
 
     def heights(self) -> tuple[int, ...]:
         """Return the greatest depth per stripe of nodes with a way up to the server proxy."""
-        parents = {client.id: client.parents() for client in self._run.clients.values()}
-        stripes = max(map(len, parents.values()), default=0)
-        return tuple(
-            max(depths_of({n: p[s] for n, p in parents.items() if s < len(p)}).values())
-            for s in range(stripes)
-        )
+        return _heights({client.id: client.parents() for client in self._run.clients.values()})
+
+
+def _heights(parents: dict[NodeId | None, list[NodeId | None]]) -> tuple[int, ...]:
+    stripes = max(map(len, parents.values()), default=0)
+    return tuple(
+        max(depths_of({n: p[s] for n, p in parents.items() if s < len(p)}).values())
+        for s in range(stripes)
+    )
 
 
 def depths_of(parents: dict[NodeId | None, NodeId | None]) -> dict[NodeId | None, int]:
