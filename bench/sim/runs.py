@@ -99,7 +99,6 @@ def carry_out(plan: Plan, say: Callable[[str], None] = lambda _text: None) -> Wo
     for at in range(plan.nodes):
         world.at(at / plan.joins_per_second, lambda: _join(world, plan))
     _pass(world, plan.nodes / plan.joins_per_second + SETTLE, say)
-    use_huge_pages()
     for at in range(round(plan.seconds * plan.churn)):
         world.at(at / plan.churn, lambda: _replace(world, plan))
     world.at(plan.seconds / 2, lambda: _fail_together(world, plan.correlated))
@@ -113,6 +112,7 @@ def _pass(world: World, seconds: float, say: Callable[[str], None]) -> None:
     step, end = max(5.0, seconds / 20), world.now + seconds
     while world.now < end:
         world.run(min(step, end - world.now))
+        use_huge_pages()  # of what has come since, too
         heights = "/".join(map(str, world.survey.heights()))
         say(f"{world.now:6.0f} s: {len(world.clients)} nodes, heights {heights}")
 

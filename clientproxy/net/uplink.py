@@ -222,7 +222,8 @@ class Uplink:
             received = self._from_standby(link, received)
         if received.packets:
             self._membership.take(link.stripe, received, parent=link.node)
-            self.run_if(self.search.delivered(link.stripe, link.node))
+            if commands := self.search.delivered(link.stripe, link.node):
+                self.run(commands)
         for kind, body in received.control:
             self._control(link, kind, body)
 
