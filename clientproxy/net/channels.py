@@ -63,7 +63,7 @@ class JoinedChannels:
             node = Node(channel, server, self.config, self.overlay, tasks, lag=self.lag)
             node.feed.capture = self.capture
             self.nodes[channel, server] = node
-            tasks.spawn(node.run(), name=f"node {channel}")
+            tasks.spawn(node.run(), name="node", fields=node.fields)
         return node
 
     def join_all(self) -> None:

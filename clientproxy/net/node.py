@@ -76,7 +76,7 @@ class Node:
 
     async def run(self) -> None:
         """Stay joined until cancelled."""
-        self._tasks.spawn(self._control.run(), name=f"control {self.channel}")
+        self._tasks.spawn(self._control.run(), name="control", fields=self.fields)
         report_at = last = self._loop.time()
         while True:
             await asyncio.sleep(TICK)
@@ -224,7 +224,7 @@ class Node:
         told = verb, self.server, offer.serve, offer.slots
         log.info("%s by server proxy %s: serves stripe %s, %d slots", *told, extra=self.feed.fields)
         if old is not None:
-            self._tasks.spawn(old.close("restarted"), name="old stripes")
+            self._tasks.spawn(old.close("restarted"), name="old stripes", fields=self.fields)
         if old is None or old.offer.instance != offer.instance:
             self.feed.clock = GroupClock()
             reports = {one.track: one.report for one in offer.sender_reports}

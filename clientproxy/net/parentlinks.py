@@ -167,5 +167,6 @@ class ParentLinks:
         link = ParentLink(self._owner, stripe, candidate, self._group_key)
         self._links[stripe, link.node] = link
         addresses = [Address.parse(text, 0) for text in candidate.addresses] or [self._server]
-        self._tasks.spawn(link.dial(addresses), name=f"dial {candidate.node}")
+        name, fields = f"dial {candidate.node}", self._owner.fields(stripe)
+        self._tasks.spawn(link.dial(addresses), name=name, fields=fields)
         return link

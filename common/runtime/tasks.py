@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import TypeVar
 
 log = logging.getLogger(__name__)
@@ -16,17 +17,23 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[object]] = set()
 
-    def spawn(self, work: Coroutine[object, object, T], *, name: str) -> asyncio.Task[T]:
-        """Run `work` in the background. What it raises is logged once, with its name."""
+    def spawn(
+        self,
+        work: Coroutine[object, object, T],
+        *,
+        name: str,
+        fields: Mapping[str, object] | None = None,
+    ) -> asyncio.Task[T]:
+        """Run `work` in the background. What it raises is logged once, with name and `fields`."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, fields))
         return task
 
-    def _done(self, task: asyncio.Task[object]) -> None:
+    def _done(self, fields: Mapping[str, object] | None, task: asyncio.Task[object]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("task %s failed", task.get_name(), exc_info=error)
+            log.error("task %s failed", task.get_name(), exc_info=error, extra=fields)
 
     async def close(self) -> None:
         """Cancel all tasks but the caller's own and wait until they have ended."""

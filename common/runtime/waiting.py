@@ -12,16 +12,27 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+MAX_CALLS = 64
+"""Calls under way in one process. One more ends at once with TimeoutError: the others hang."""
+_room = threading.BoundedSemaphore(MAX_CALLS)
+
+
 def begin(call: Callable[[], T]) -> "Future[T]":
     """Begin a call in a thread that is nobody's: the end of the program does not wait for it."""
     done: Future[T] = Future()
+    if not _room.acquire(blocking=False):
+        done.set_exception(TimeoutError(f"{MAX_CALLS} calls before it have not ended"))
+        return done
 
     def work() -> None:
+        try:
+            end = partial(done.set_result, call())
+        except Exception as error:  # handed on to who waits
+            end = partial(done.set_exception, error)
+        finally:
+            _room.release()
         with suppress(InvalidStateError):  # nobody waits any more
-            try:
-                done.set_result(call())
-            except Exception as error:  # handed on to who waits
-                done.set_exception(error)
+            end()
 
     threading.Thread(target=work, daemon=True).start()
     return done

@@ -49,7 +49,8 @@ class Channel:
     def open(self, before: Pulls = ()) -> None:
         """Pull the source until `close`; `before`: what `close` of another channel returned."""
         follow = self._follow(before, self.source)
-        self._pulling = [*before, self._tasks.spawn(follow, name=f"source {self.name}")]
+        fields = {"channel": self.name}
+        self._pulling = [*before, self._tasks.spawn(follow, name="source", fields=fields)]
 
     def source_of(self, config: ChannelConfig) -> "tuple[_Gate, Source | TestCard]":
         """Make a source for this channel, to be pulled later. Raises ValueError with a sentence."""
@@ -74,7 +75,8 @@ class Channel:
         self._gate, self.source = made
         self.feed.source_down("the source was changed")
         follow = self._follow(before, self.source)
-        self._pulling = [*before, self._tasks.spawn(follow, name=f"source {self.name}")]
+        fields = {"channel": self.name}
+        self._pulling = [*before, self._tasks.spawn(follow, name="source", fields=fields)]
 
     def _hang_up(self) -> Pulls:
         """End the source; return all that still hang up. Those before it are not told twice."""

@@ -100,7 +100,7 @@ class Control:
         link.handler, link.fields = _NodeLink(self), {"channel": self._feed.name, "node": node}
         self._links[node], self._nodes[link] = link, node
         self._arrivals[node] = Arrival(join, self._feed.now_us(), rejoin)
-        self._tasks.spawn(self._admit(link, node, join), name=f"admit {node}")
+        self._tasks.spawn(self._admit(link, node, join), name="admit", fields=link.fields)
 
     def _takes_back(self, rejoin: Rejoin, host: str) -> bool:
         """Whether a node keeps its id and its place, also one that another process gave."""
@@ -130,7 +130,7 @@ class Control:
         addresses = addresses or [Address(link.peer.host, join.port)]
         texts = set(map(str, addresses))
         dial = self._dialbacks.dial(addresses, join.nonce, link.peer.host)
-        dialled = self._dialled[link] = self._tasks.spawn(dial, name=f"dial {node}")
+        dialled = self._dialled[link] = self._tasks.spawn(dial, name="dial", fields=link.fields)
         reached = await within(dialled, DIAL_BACK_WAIT)
         if link.closed or node not in self._arrivals:
             return

@@ -95,7 +95,8 @@ class Pull:
             for medium in description.media:
                 await self._setup(medium)
             await self._play()
-            self._tasks.spawn(self._keep_alive(), name="source keep-alive")
+            fields = {"channel": self._target.channel}
+            self._tasks.spawn(self._keep_alive(), name="source keep-alive", fields=fields)
             return await self._watch()
         finally:
             await self._close()

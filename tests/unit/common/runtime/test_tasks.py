@@ -36,7 +36,7 @@ async def test_a_task_has_its_name_and_its_result() -> None:
     await tasks.close()
 
 
-async def test_what_a_task_raises_is_logged_once_with_its_name(
+async def test_what_a_task_raises_is_logged_once_with_name_and_fields(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     tasks = Tasks()
@@ -44,11 +44,12 @@ async def test_what_a_task_raises_is_logged_once_with_its_name(
     async def work() -> None:
         raise ValueError("no good")
 
-    task = tasks.spawn(work(), name="source cam")
+    task = tasks.spawn(work(), name="source", fields={"channel": "cam"})
     await asyncio.wait([task])
     await tasks.close()
     (record,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
-    assert record.getMessage() == "task source cam failed"
+    assert record.getMessage() == "task source failed"
+    assert vars(record)["channel"] == "cam"
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "no good"
 
