@@ -4,12 +4,14 @@
     .venv/bin/python -m bench.overlay crowd [--nodes 1000]
     .venv/bin/python -m bench.overlay joins [--fan-out 3] [--height 10]
     .venv/bin/python -m bench.overlay matrix [--folder docs/results]
+    .venv/bin/python -m bench.overlay sweep [--folder docs/results]
 
 `run`: nodes join, then some go and others come, for minutes of simulated time; what the players
 of all nodes were given, and how the trees stood, is printed and, with --csv FILE, written as a line
 of CSV with a header. The same arguments give the same figures. `crowd`: a flash crowd, all nodes
 join within one second. `joins`: the server proxy's part alone, for very many nodes. `matrix`:
-SpreadIt's add and delete policies against our own way in, as CSV and as pictures.
+SpreadIt's add and delete policies against our own way in, as CSV and as pictures. `sweep`: what
+size, depth, loss, distance and failures at one moment cost, as CSV and as a picture.
 A thousand nodes take 300 to 500 microseconds of a core for each second of each node.
 """
 
@@ -20,11 +22,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.sim import matrix
+from bench.sim import matrix, sweep
 from bench.sim.daemons import Source
 from bench.sim.joins import full_tree, measure
 from bench.sim.network import Weather
 from bench.sim.runs import Plan, Summary, as_csv, carry_out, summary
+
+SWEEP = "sweep.csv"
 
 
 def say(text: str) -> None:
@@ -103,13 +107,31 @@ def _matrix(args: argparse.Namespace) -> None:
         say(f"{picture}")
 
 
+def carry_out_sweep(plan: sweep.Sweep, folder: Path) -> list[sweep.Row]:
+    """Measure, and write the CSV and the picture."""
+    from bench.sim.curves import draw  # noqa: PLC0415 - half a second
+
+    began = time.process_time()
+    rows = list(sweep.measure(plan, say))
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep.write(rows, folder / SWEEP)
+    for picture in draw(folder / SWEEP, folder):
+        say(f"{picture}")
+    say(f"{time.process_time() - began:.0f} s of a core")
+    return rows
+
+
+def _sweep(args: argparse.Namespace) -> None:
+    carry_out_sweep(sweep.Sweep(seed=args.seed), args.folder)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.overlay",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    what = parser.add_subparsers(required=True, metavar="run|crowd|joins|matrix")
+    what = parser.add_subparsers(required=True, metavar="run|crowd|joins|matrix|sweep")
     one = what.add_parser("run", help="growth, then churn or a correlated failure")
     one.set_defaults(do=_run)
     _common(one, nodes=100)
@@ -144,6 +166,12 @@ def _parser() -> argparse.ArgumentParser:
     every.add_argument("--stripes", type=int, nargs="+", default=[1, 2], choices=[1, 2])
     every.add_argument("--folder", type=Path, default=Path("docs/results"), help="(%(default)s)")
     every.add_argument("--draw-only", action="store_true", help="the pictures of the CSV there is")
+    all_sizes = what.add_parser("sweep", help="size, depth, loss, distance, failures")
+    all_sizes.set_defaults(do=_sweep)
+    all_sizes.add_argument("--seed", type=int, default=1, help="(%(default)d)")
+    all_sizes.add_argument(
+        "--folder", type=Path, default=Path("docs/results"), help="(%(default)s)"
+    )
     joins = what.add_parser("joins", help="membership and trees alone")
     joins.set_defaults(do=_joins)
     joins.add_argument("--fan-out", type=int, default=3, help="slots of each node (%(default)d)")

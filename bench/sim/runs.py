@@ -35,6 +35,8 @@ class Plan:
     correlated: float = 0.0
     """Share of the nodes that are killed in one moment, in the middle of the run."""
     weather: Weather = field(default_factory=Weather)
+    to_source: float | None = None
+    """Seconds between the server proxy and the network, one way; None: as it comes (`weather`)."""
     source: Source = field(default_factory=Source)
     max_children: tuple[int | str, ...] = ("auto",)
     """Each node has one of these numbers of slots, whichever comes."""
@@ -83,8 +85,12 @@ class Summary:
     """A parent changed in the last seconds, when nothing had happened for long."""
 
 
-def carry_out(plan: Plan, say: Callable[[str], None] = lambda _text: None) -> World:
-    """Grow, let happen what is planned, settle; return the world, to be finished."""
+def _nothing(_text: str) -> None:
+    """Say nothing."""
+
+
+def grow(plan: Plan, say: Callable[[str], None] = _nothing) -> World:
+    """Let all nodes join, and settle; return the world."""
     gc.set_threshold(200_000, 20, 100)
     setting = Setting(
         seed=plan.seed,
@@ -96,9 +102,17 @@ def carry_out(plan: Plan, say: Callable[[str], None] = lambda _text: None) -> Wo
     )
     world = World(setting)
     world.run(0.5)
+    if plan.to_source is not None:
+        world.host("root").access = plan.to_source
     for at in range(plan.nodes):
         world.at(at / plan.joins_per_second, lambda: _join(world, plan))
     _pass(world, plan.nodes / plan.joins_per_second + SETTLE, say)
+    return world
+
+
+def carry_out(plan: Plan, say: Callable[[str], None] = _nothing) -> World:
+    """Grow, let happen what is planned, settle; return the world, to be finished."""
+    world = grow(plan, say)
     for at in range(round(plan.seconds * plan.churn)):
         world.at(at / plan.churn, lambda: _replace(world, plan))
     world.at(plan.seconds / 2, lambda: _fail_together(world, plan.correlated))

@@ -202,7 +202,8 @@ NOT_RUN: Mapping[str, str] = {
         [f".venv/bin/python -m bench.{one}" for one in
          ("egress", "control", "hops", "relay", "join", "memory", "place")]
         + [f".venv/bin/python -m bench.overlay {one}" for one in
-           ("matrix", "run --nodes 100 --minutes 10", "run --nodes 100 --minutes 10 --seed 7",
+           ("matrix", "sweep", "run --nodes 100 --minutes 10",
+            "run --nodes 100 --minutes 10 --seed 7",
             "run --nodes 1000 --minutes 10 --seed 1", "crowd", "joins",
             "run --nodes 100 --minutes 1 --churn 0 --correlated 0.3")]
         + ["make bench"],
