@@ -76,6 +76,10 @@ class NodeFigures(ParentFigures, Protocol):
         """Players that are fed."""
 
     @property
+    def player_failures(self) -> int:
+        """Players whose sessions a bug has ended."""
+
+    @property
     def attached(self) -> Sequence[bool]:
         """There is a parent."""
 
@@ -156,6 +160,10 @@ NODE: Sequence[Family[NodeFigures]] = (
     ),
     Family(
         "gauge", "stripecast_players", "Players that are fed", EACH, one(lambda n: n.players),
+    ),
+    Family(
+        "counter", "stripecast_player_failures", "Players whose sessions a bug has ended", EACH,
+        one(lambda n: n.player_failures),
     ),
     Family(
         "gauge", "stripecast_attached", "1 while there is a parent", STRIPED,

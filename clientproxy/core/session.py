@@ -92,23 +92,25 @@ class Session:
         """Move to the state that a method leads to. Raises RtspError(455)."""
         self.state = self.allow(method)
 
-    def setup(self, track: int, offers: Sequence[Offer], taken: Collection[int]) -> Delivery:
-        """Set up a track, again if need be, and return how it is delivered.
+    def choose(self, track: int, offers: Sequence[Offer], taken: Collection[int]) -> Delivery:
+        """Return how a track can be delivered; nothing changes before `setup`.
 
         `taken` are the channels of the connection that other sessions use. Raises RtspError: 455,
         or 461 where none of the player's offers can be served.
         """
-        after = self.allow("SETUP")
+        self.allow("SETUP")
         others = {index: d for index, d in self.deliveries.items() if index != track}
         lower = next((d.lower for d in others.values()), None)
         offer = next((o for o in offers if lower in {None, o.lower}), None)
         if offer is None:
             raise RtspError(461, "no transport that can be served")
         used = {number for d in others.values() for number in d.pair}
-        delivery = Delivery(offer.lower, _choose_pair(offer, used, taken), offer.spec)
+        return Delivery(offer.lower, _choose_pair(offer, used, taken), offer.spec)
+
+    def setup(self, track: int, delivery: Delivery) -> None:
+        """Deliver a track so from now on. Raises RtspError(455)."""
+        self.apply("SETUP")
         self.deliveries[track] = delivery
-        self.state = after
-        return delivery
 
     def seen(self, now: float) -> None:
         """Note a sign of life: a request with its id, or RTCP of its player."""

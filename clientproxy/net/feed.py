@@ -8,6 +8,7 @@ from clientproxy.core.events import Viewer
 from clientproxy.core.history import History
 from clientproxy.core.reorder import Reorder
 from clientproxy.net.feedstats import FeedStats
+from clientproxy.net.viewers import Viewers
 from common import rtcp
 from common.clock import GroupClock
 from common.codec import decode_stream
@@ -60,7 +61,7 @@ class MergedFeed:
         """Epoch and generation of the stream; None: not yet known from this server process."""
         self._reorder = Reorder(head=0, timeout=reorder_timeout, capacity_bytes=history_bytes)
         """Nothing comes here before `begin`."""
-        self._viewers: list[Viewer] = []
+        self._viewers = Viewers(lambda: self.fields)
         self._reports: dict[int, SenderReport] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -95,13 +96,12 @@ class MergedFeed:
 
     def add_viewer(self, viewer: Viewer) -> Sequence[Packet]:
         """Begin to feed a viewer; return the packets since the last keyframe."""
-        self._viewers.append(viewer)
+        self._viewers.add(viewer)
         return self._history.packets()
 
     def remove_viewer(self, viewer: Viewer) -> None:
         """Feed it no more."""
-        if viewer in self._viewers:
-            self._viewers.remove(viewer)
+        self._viewers.remove(viewer)
 
     # --- the node
 
@@ -109,6 +109,11 @@ class MergedFeed:
     def viewers(self) -> int:
         """Players that are fed."""
         return len(self._viewers)
+
+    @property
+    def viewer_failures(self) -> int:
+        """Players whose sessions a bug has ended."""
+        return self._viewers.failures
 
     @property
     def lost(self) -> int:
@@ -200,9 +205,7 @@ class MergedFeed:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        viewers, self._viewers = self._viewers, []
-        for viewer in viewers:
-            viewer.ended(reason)
+        self._viewers.end(reason)
 
     def group_time_us(self) -> int:
         """Return the group clock as it is estimated here."""
@@ -257,8 +260,7 @@ class MergedFeed:
         if self.capture.on:
             flow = Flow(self.channel, None, self.node, PLAYERS)
             self.capture.take(flow, self.stream, packets)
-        for viewer in list(self._viewers):
-            viewer.packets(packets)
+        self._viewers.tell(lambda viewer: viewer.packets(packets))
         self._measure(packets)
 
     def _measure(self, packets: Sequence[Packet]) -> None:
@@ -288,10 +290,7 @@ class MergedFeed:
         if known is None:
             return
         if known.tracks == stream.tracks and same_codecs(known.sdp, stream.sdp):
-            for viewer in list(self._viewers):
-                viewer.source_restarted()
+            self._viewers.tell(lambda viewer: viewer.source_restarted())
         else:
             log.info("the source has other codecs now", extra=self.fields)
-            viewers, self._viewers = self._viewers, []
-            for viewer in viewers:
-                viewer.ended("the source has other codecs now")
+            self._viewers.end("the source has other codecs now")

@@ -150,6 +150,11 @@ class Figures:
         return self._node.feed.viewers
 
     @property
+    def player_failures(self) -> int:
+        """Players whose sessions a bug has ended."""
+        return self._node.feed.viewer_failures
+
+    @property
     def children(self) -> Sequence[int]:
         """Children, per stripe."""
         if self._stripes is None:

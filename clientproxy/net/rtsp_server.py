@@ -97,7 +97,8 @@ class RtspServer:
         for port in self._ports:
             await port.close()
         for player in self._sessions:
-            self._sessions.drop(player, goodbye=True)
+            with self._lag.part(player.fields):
+                self._sessions.drop(player, goodbye=True)
         for connection in list(self._connections):
             connection.close()
         with contextlib.suppress(TimeoutError):
@@ -147,7 +148,9 @@ class RtspServer:
                 self._expire()
 
     def _expire(self) -> None:
-        self._sessions.tick()
+        for session in self._sessions:
+            with self._lag.part(session.fields):
+                self._sessions.look_at(session)
         now = self._clock()
         for half in self._tunnels.expired(now):
             half.close()

@@ -168,8 +168,9 @@ class Dialogue:
         if player is None:
             player = self._sessions.create(target, self._wire)
             player.peer, player.tunnelled = Address(*self._ends.peer[:2]), self._tunnelled
-        delivery = player.session.setup(track.index, offers, self._taken_channels(player))
+        delivery = player.session.choose(track.index, offers, self._taken_channels(player))
         transport = self._connect(player, track.index, delivery)
+        player.session.setup(track.index, delivery)
         player.describe(track, feed.sdp)
         self._sessions.add(player)
         report = feed.sender_reports.get(track.index)

@@ -158,15 +158,17 @@ class Player:
         """End the session and free what it holds; `goodbye` sends the rest and an RTCP BYE."""
         if self._feed is not None:
             self._feed.remove_viewer(self)
-        if goodbye and self._playout is not None and self._path is not None:
-            self._path.finish(self._outbox, self._playout.goodbye())
         self.session.state = State.ENDED
-        self._outbox.clear()
-        if self._udp is not None:
-            self._udp.close()
-        elif self._path is not None:
-            self._path.close()
-        self._path = self._udp = self._feed = None
+        try:
+            if goodbye and self._playout is not None and self._path is not None:
+                self._path.finish(self._outbox, self._playout.goodbye())
+        finally:
+            self._outbox.clear()
+            if self._udp is not None:
+                self._udp.close()
+            elif self._path is not None:
+                self._path.close()
+            self._path = self._udp = self._feed = None
 
     def packets(self, batch: Sequence[Packet]) -> None:
         """Take packets of the feed (Viewer)."""

@@ -77,9 +77,9 @@ class Sessions:
 
     def drop(self, player: Player, *, goodbye: bool = False) -> None:
         """End a session."""
-        player.close(goodbye=goodbye)
         self._players.pop(player.session.ident, None)
         self.stats.sessions = len(self._players)
+        player.close(goodbye=goodbye)
 
     def wire_lost(self, wire: Wire) -> None:
         """End the sessions whose packets went over a connection; others outlive it."""
@@ -88,21 +88,22 @@ class Sessions:
                 log.info("player %s: its connection has ended", player, extra=player.fields)
                 self.drop(player)
 
-    def tick(self) -> None:
-        """Send due reports; end sessions without connection whose player shows no sign of life."""
+    def look_at(self, player: Player) -> None:
+        """Send a report that is due, or end the session of a player that shows no sign of life."""
         now = self.clock()
-        for player in self:
-            if not player.connected and (why := _gone(player.session, now)):
-                log.info("player %s: %s, session ended", player, why, extra=player.fields)
-                self.stats.sessions_expired += 1
-                self.drop(player, goodbye=True)
-            else:
-                player.report(now)
+        if not player.connected and (why := _gone(player.session, now)):
+            log.info("player %s: %s, session ended", player, why, extra=player.fields)
+            self.stats.sessions_expired += 1
+            self.drop(player, goodbye=True)
+        else:
+            player.report(now)
 
     def feed_ended(self, player: Player) -> None:
         """End a session whose feed has no more packets."""
-        self.drop(player, goodbye=True)
-        self._on_feed_end(player.wire)
+        try:
+            self.drop(player, goodbye=True)
+        finally:
+            self._on_feed_end(player.wire)
 
 
 def _gone(session: Session, now: float) -> str:

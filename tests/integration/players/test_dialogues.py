@@ -1,5 +1,10 @@
 """What players say, word for word, and what they must be told (reference: players.md 3)."""
 
+from typing import NoReturn
+
+import pytest
+
+from clientproxy.net.rtsp.player import Player
 from common import rtcp, rtp
 from tests.integration.players.conftest import AUDIO, VIDEO, Stage
 from tests.support.rtsp_dialogue import Talk, UdpEnd, until
@@ -7,6 +12,10 @@ from tests.support.rtsp_dialogue import Talk, UdpEnd, until
 VLC = "User-Agent: LibVLC/3.0.24 (LIVE555 Streaming Media v2016.11.28)"
 TCP01 = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
 TCP23 = "Transport: RTP/AVP/TCP;unicast;interleaved=2-3"
+
+
+def no_ports(*_: object) -> NoReturn:
+    raise OSError("no ports")
 
 
 async def test_vlc_plays_over_udp(stage: Stage) -> None:
@@ -92,6 +101,65 @@ async def test_quicktime_lets_the_server_choose_channels(stage: Stage) -> None:
         assert second.headers["transport"] == "RTP/AVP/TCP;unicast;interleaved=2-3"
         third = await talk.ask("SETUP", "/cam/trackID=0", "Transport: RTP/AVP/TCP")
         assert third.headers["transport"] == "RTP/AVP/TCP;unicast;interleaved=4-5"
+
+
+async def test_a_way_that_cannot_be_made_leaves_the_one_that_was_set_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No port is left for UDP: the player is told so, and what it had goes on."""
+    monkeypatch.setattr("clientproxy.net.rtsp.delivery._bind", no_ports)
+    async with Talk(stage.address) as talk, UdpEnd() as udp:
+        session = f"Session: {(await talk.ask('SETUP', '/cam/trackID=0', TCP01)).session}"
+        for track, status in ((0, 503), (1, 461)):
+            path = f"/cam/trackID={track}"
+            assert (await talk.ask("SETUP", path, udp.transport, session)).status == status
+        assert (await talk.ask("PLAY", "/cam/", session)).status == 200
+        assert (await talk.ask("SETUP", "/cam/trackID=1", TCP23, session)).status == 455
+        stage.feed.play([stage.packet(VIDEO, 0, keyframe=True), stage.packet(AUDIO, 0)])
+        assert [frame.channel for frame in await talk.wait_frames(2)] == [1, 0]
+
+
+async def test_a_session_whose_first_track_has_no_way_is_none(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clientproxy.net.rtsp.delivery._bind", no_ports)
+    async with Talk(stage.address) as talk, UdpEnd() as udp:
+        assert (await talk.ask("SETUP", "/cam/trackID=0", udp.transport)).status == 503
+        assert stage.server.stats.sessions == 0
+        assert (await talk.ask("SETUP", "/cam/trackID=0", TCP01)).status == 200
+
+
+async def test_a_fault_in_one_players_way_ends_that_player_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its goodbye fails too: it is let go all the same, at the end of the daemon as well."""
+    monkeypatch.setattr("clientproxy.net.rtsp.delivery.InterleavedPath.finish", no_ports)
+    async with Talk(stage.address) as talk, Talk(stage.address) as other:
+        for one in (talk, other):
+            session = f"Session: {(await one.ask('SETUP', '/cam/trackID=0', TCP01)).session}"
+            assert (await one.ask("PLAY", "/cam/", session)).status == 200
+        with pytest.raises(OSError, match="no ports"):
+            stage.feed.viewers[0].ended("a bug")
+        await talk.wait_closed()
+        assert (stage.server.stats.sessions, len(stage.feed.viewers)) == (1, 1)
+        await stage.server.close()
+        await other.wait_closed()
+
+
+async def test_a_report_that_fails_keeps_no_other_session_from_its_own(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[Player] = []
+
+    def report(player: Player, _: float) -> None:
+        reported.append(player)
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Player, "report", report)
+    async with Talk(stage.address) as talk:
+        for _ in range(2):
+            assert (await talk.ask("SETUP", "/cam/trackID=0", "Transport: RTP/AVP/TCP")).session
+        await until(lambda: len(set(reported)) == 2)
 
 
 async def test_ffmpeg_falls_back_to_tcp_on_the_same_connection(stage: Stage) -> None:

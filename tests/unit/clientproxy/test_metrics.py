@@ -34,6 +34,7 @@ class Figures:
     )
     stall_buckets: tuple[list[tuple[str, float]], float] = ([("0.25", 1.0), ("+Inf", 3.0)], 4.5)
     players: int = 20
+    player_failures: int = 49
     attached: list[bool] = field(default_factory=lambda: [True, False])
     standbys: list[bool] = field(default_factory=lambda: [False, True])
     behind: list[float] = field(default_factory=lambda: [0.25, 0.5])
@@ -76,6 +77,7 @@ stripecast_stall_seconds_bucket{channel="cam",le="+Inf"} 3.0
 stripecast_stall_seconds_count{channel="cam"} 3.0
 stripecast_stall_seconds_sum{channel="cam"} 4.5
 stripecast_players{channel="cam"} 20.0
+stripecast_player_failures_total{channel="cam"} 49.0
 stripecast_attached{channel="cam",stripe="0"} 1.0
 stripecast_attached{channel="cam",stripe="1"} 0.0
 stripecast_standbys_ready{channel="cam",stripe="0"} 0.0

@@ -1,8 +1,17 @@
 """States of a session, transports of its tracks, and signs of life."""
 
+from collections.abc import Collection, Sequence
+
 import pytest
 
-from clientproxy.core.session import DESERTED_AFTER, REFUSED_AGAIN, SESSION_TIMEOUT, Session, State
+from clientproxy.core.session import (
+    DESERTED_AFTER,
+    REFUSED_AGAIN,
+    SESSION_TIMEOUT,
+    Delivery,
+    Session,
+    State,
+)
 from common.errors import RtspError
 from common.rtsp.headers import Lower, Offer
 
@@ -20,16 +29,25 @@ def status(session: Session, method: str) -> int:
     return caught.value.status
 
 
+def set_up(
+    session: Session, track: int, offers: Sequence[Offer], taken: Collection[int]
+) -> Delivery:
+    """Have a track delivered as the session chooses."""
+    delivery = session.choose(track, offers, taken)
+    session.setup(track, delivery)
+    return delivery
+
+
 def ready() -> Session:
     session = Session("id", now=0.0)
-    session.setup(0, [TCP], [])
+    set_up(session, 0, [TCP], [])
     return session
 
 
 def test_a_session_goes_from_setup_over_play_and_pause_to_teardown() -> None:
     session = Session("id", now=0.0)
     states = [session.state]
-    session.setup(0, [UDP], [])
+    set_up(session, 0, [UDP], [])
     states.append(session.state)
     for method in ("PLAY", "PLAY", "PAUSE", "PLAY", "TEARDOWN"):
         session.apply(method)
@@ -60,15 +78,23 @@ def test_a_playing_session_takes_no_further_track() -> None:
     session = ready()
     session.apply("PLAY")
     with pytest.raises(RtspError) as caught:
-        session.setup(1, [TCP], [])
+        set_up(session, 1, [TCP], [])
     assert caught.value.status == 455
     assert list(session.deliveries) == [0]
+
+
+def test_what_is_chosen_changes_nothing_before_it_is_set_up() -> None:
+    """Where no way can be made for it, the session goes on as it was."""
+    session = ready()
+    before = dict(session.deliveries)
+    assert session.choose(0, [UDP], []).lower is Lower.UDP
+    assert (session.deliveries, session.lower) == (before, Lower.TCP)
 
 
 def test_the_first_offer_that_can_be_served_is_taken() -> None:
     session = Session("id", now=0.0)
     assert session.lower is None
-    delivery = session.setup(0, [UDP, TCP], [])
+    delivery = set_up(session, 0, [UDP, TCP], [])
     assert (delivery.lower, delivery.pair, delivery.spec) == (Lower.UDP, (5000, 5001), "RTP/AVP")
     assert session.lower is Lower.UDP
 
@@ -76,45 +102,45 @@ def test_the_first_offer_that_can_be_served_is_taken() -> None:
 def test_without_an_offer_the_transport_is_unsupported() -> None:
     session = Session("id", now=0.0)
     with pytest.raises(RtspError) as caught:
-        session.setup(0, [], [])
+        set_up(session, 0, [], [])
     assert caught.value.status == 461
     assert session.state is State.INIT
 
 
 def test_all_tracks_go_the_same_way() -> None:
     session = ready()
-    assert session.setup(1, [UDP, ANY_TCP], []).lower is Lower.TCP
+    assert set_up(session, 1, [UDP, ANY_TCP], []).lower is Lower.TCP
     with pytest.raises(RtspError) as caught:
-        session.setup(2, [UDP], [])
+        set_up(session, 2, [UDP], [])
     assert caught.value.status == 461
 
 
 def test_a_single_track_may_change_its_way() -> None:
     """live555 asks again over UDP for a track whose SETUP over TCP it gave up."""
     session = ready()
-    assert session.setup(0, [UDP], []).lower is Lower.UDP
+    assert set_up(session, 0, [UDP], []).lower is Lower.UDP
 
 
 def test_channels_are_chosen_where_the_player_names_none_or_used_ones() -> None:
     session = Session("id", now=0.0)
-    assert session.setup(0, [ANY_TCP], [0, 1]).pair == (2, 3)
-    assert session.setup(1, [Offer(Lower.TCP, (3, 4), "RTP/AVP/TCP")], [0, 1]).pair == (4, 5)
-    assert session.setup(2, [Offer(Lower.TCP, (9, 12), "RTP/AVP/TCP")], [0, 1]).pair == (9, 12)
+    assert set_up(session, 0, [ANY_TCP], [0, 1]).pair == (2, 3)
+    assert set_up(session, 1, [Offer(Lower.TCP, (3, 4), "RTP/AVP/TCP")], [0, 1]).pair == (4, 5)
+    assert set_up(session, 2, [Offer(Lower.TCP, (9, 12), "RTP/AVP/TCP")], [0, 1]).pair == (9, 12)
 
 
 def test_when_no_channel_is_free_the_transport_is_refused() -> None:
     with pytest.raises(RtspError) as caught:
-        Session("id", now=0.0).setup(0, [ANY_TCP], range(256))
+        set_up(Session("id", now=0.0), 0, [ANY_TCP], range(256))
     assert caught.value.status == 461
 
 
 def test_two_tracks_cannot_share_ports() -> None:
     session = Session("id", now=0.0)
-    session.setup(0, [UDP], [])
+    set_up(session, 0, [UDP], [])
     with pytest.raises(RtspError) as caught:
-        session.setup(1, [UDP], [])
+        set_up(session, 1, [UDP], [])
     assert caught.value.status == 461
-    assert session.setup(1, [OTHER_UDP], []).pair == (5002, 5003)
+    assert set_up(session, 1, [OTHER_UDP], []).pair == (5002, 5003)
 
 
 def test_a_session_expires_when_its_player_is_silent_for_too_long() -> None:
@@ -129,8 +155,8 @@ def test_a_session_expires_when_its_player_is_silent_for_too_long() -> None:
 
 def over_udp() -> Session:
     session = Session("id", now=0.0)
-    session.setup(0, [UDP], [])
-    session.setup(1, [OTHER_UDP], [])
+    set_up(session, 0, [UDP], [])
+    set_up(session, 1, [OTHER_UDP], [])
     return session
 
 
