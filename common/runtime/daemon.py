@@ -26,6 +26,7 @@ from typing import TypeVar
 
 from common.errors import ProxyError
 from common.ids import Address
+from common.runtime.log import flush, write_behind
 from common.runtime.notify import notify, reloading, status
 from common.runtime.openfiles import allow_open_files
 
@@ -35,6 +36,9 @@ T = TypeVar("T")
 
 GRACE = 4.5
 """Seconds from the first signal until the process is ended by force: five are promised."""
+
+LAST_LINE_WITHIN = 0.4
+"""Seconds that the line about that has to be written."""
 
 THREADS_WITHIN = 0.5
 """Seconds that threads have to end once the daemon has."""
@@ -150,6 +154,7 @@ def run_daemon(main: Callable[[Stop], Coroutine[object, object, int | None]]) ->
     """
     sys.excepthook = _log_bug
     allow_open_files()
+    write_behind()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_supervise(main))
 
@@ -174,7 +179,7 @@ async def _supervise(main: Callable[[Stop], Coroutine[object, object, int | None
         left = sorted(task.get_name() for task in asyncio.all_tasks() if not _is_current(task))
         if left:
             log.warning("tasks left at the end: %s", ", ".join(left))
-    _later(THREADS_WITHIN, partial(os._exit, code))
+    _later(THREADS_WITHIN, partial(_end_now, code))
     return code
 
 
@@ -222,8 +227,14 @@ def _later(seconds: float, do: Callable[[], None]) -> None:
 
 
 def _cut_short() -> None:
+    _later(LAST_LINE_WITHIN, partial(os._exit, FAILED))  # whatever the log does
     log.error("the end took longer than %g s and was cut short", GRACE)
-    os._exit(FAILED)
+    _end_now(FAILED)
+
+
+def _end_now(code: int) -> None:
+    flush()
+    os._exit(code)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -10,6 +10,7 @@ Rules
    (`extra=`). The node is the one that logs; at the server proxy the one that the line is about.
 4. `rtsp://user:password@host/` is written as `rtsp://***@host/`, wherever it comes from. This is
    the last defence: whoever logs a URL takes the credentials out first.
+5. A daemon waits for no reader of its log: a thread writes (`logwriter`).
 """
 
 import json
@@ -22,6 +23,7 @@ from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 from common.errors import ProxyError
+from common.runtime.logwriter import LogWriter
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -50,15 +52,37 @@ def one_line(text: str) -> str:
 
 def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None) -> None:
     """Send all logs of this process to `stream` (standard error), replacing earlier settings."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _writer(stream or sys.stderr)
     formatter: logging.Formatter = JsonFormatter() if style == "json" else TextFormatter()
     handler.setFormatter(_Prioritized(formatter) if _is_journal(handler.stream) else formatter)
     root = logging.getLogger()
     for old in root.handlers[:]:
-        root.removeHandler(old)
+        if old is not handler:
+            root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
+
+
+def write_behind() -> None:
+    """Let a thread write from now on: a daemon runs, and waits for no reader of its log."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogWriter):
+            handler.write_behind()
+
+
+def flush() -> None:
+    """Wait until what was logged is written, `logwriter.WRITTEN_WITHIN` seconds at most."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
+def _writer(stream: TextIO) -> LogWriter:
+    """Return the one that writes there already, whose lines may still wait, or a new one."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogWriter) and handler.stream is stream:
+            return handler
+    return LogWriter(stream)
 
 
 def _is_journal(stream: TextIO) -> bool:

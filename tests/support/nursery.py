@@ -14,6 +14,7 @@ import ctypes
 import gc
 import importlib
 import json
+import logging
 import os
 import select
 import selectors
@@ -192,6 +193,7 @@ def _fork(order: Mapping[str, object], output: int) -> int:
     except BaseException:  # the loop below is the nursery's: nothing may come back to it
         traceback.print_exc()
     finally:
+        logging.shutdown()  # as Python itself does at its end
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
