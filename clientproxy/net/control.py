@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from clientproxy.core.events import ChannelUnavailableError
-from clientproxy.net.unreachable import no_server_proxy, unreachable
+from clientproxy.net.unreachable import hangs_up, no_server_proxy, unreachable
 from common.codec import decode_from_server
 from common.errors import BadMessageError
 from common.fields import KICKED
@@ -204,12 +204,11 @@ class ControlLink(Idle):
     def lost(self, link: Link, reason: str) -> None:
         """Conform to Handler."""
         if not self._decided.is_set() and reason not in {"left", "silent"}:
-            how = (
-                "closes links without an answer"
+            self._complain(
+                hangs_up(self._server)
                 if reason == "closed"
-                else "speaks another protocol"
+                else no_server_proxy(self._server, "speaks another protocol")
             )
-            self._complain(no_server_proxy(self._server, how))
         if self._joined and not self._gone and reason != "left":
             log.warning(
                 "control link to server proxy %s lost: %s; the stream goes on, trying again",

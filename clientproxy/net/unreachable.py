@@ -43,6 +43,15 @@ def no_server_proxy(server: Address, how: str) -> str:
     )
 
 
+def hangs_up(server: Address) -> str:
+    """Return what to say of somebody who closes the link before it has answered Join."""
+    return (
+        f"{server} closes links without an answer: either it takes no more connections for now, as"
+        f" its log then says, or {server.port} is not the port of a server proxy (7854 unless"
+        " configured otherwise)"
+    )
+
+
 def _number(error: OSError) -> int | None:
     """Return the error's number; addresses that fail alike come as one error with a joint text."""
     if error.errno is not None:

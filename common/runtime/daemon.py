@@ -13,7 +13,6 @@ Rules
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -28,7 +27,7 @@ from common.errors import ProxyError
 from common.ids import Address
 from common.runtime.log import flush, write_behind
 from common.runtime.notify import notify, reloading, status
-from common.runtime.openfiles import allow_open_files
+from common.runtime.openfiles import OpenFiles, allow_open_files
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +44,6 @@ THREADS_WITHIN = 0.5
 
 SLOW_CALLBACK = 1.0
 """Seconds after which asyncio's debug mode calls a callback slow."""
-
-TOLD_FOR = 60.0
-"""Seconds for which the log does not say again that no file can be opened."""
-_NO_FILE_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 ENDED, FAILED, BAD_CONFIG = 0, 1, 2
 """Exit codes: ended as asked, failed while running, bad configuration or arguments."""
@@ -162,7 +157,9 @@ def run_daemon(main: Callable[[Stop], Coroutine[object, object, int | None]]) ->
 async def _supervise(main: Callable[[Stop], Coroutine[object, object, int | None]]) -> int:
     stop = Stop()
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_LoopErrors())
+    files = OpenFiles(loop)
+    loop.set_exception_handler(partial(_log_error, files))
+    files.watch()
     loop.slow_callback_duration = SLOW_CALLBACK
     _take_signals(stop, loop)
     try:
@@ -247,24 +244,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return asyncio.new_event_loop
 
 
-class _LoopErrors:
-    """The event loop's handler of errors: logs them."""
-
-    def __init__(self) -> None:
-        self._told_at = float("-inf")
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """Log an error; that there are no files left, which comes in thousands, only so often."""
-        error = context.get("exception")
-        if isinstance(error, OSError) and error.errno in _NO_FILE_LEFT:
-            if loop.time() - self._told_at >= TOLD_FOR:
-                self._told_at = loop.time()
-                log.error(
-                    "no connection can be taken for now: %s; close some, or allow more open files"
-                    " (LimitNOFILE in the unit, `ulimit -Hn` in a shell)",
-                    error.strerror,
-                )
-            return
+def _log_error(
+    files: OpenFiles, _loop: asyncio.AbstractEventLoop, context: dict[str, object]
+) -> None:
+    """Log what only the event loop has seen."""
+    error = context.get("exception")
+    if not files.take(error):  # that comes in thousands
         log.error(
             "event loop: %s",
             context.get("message"),

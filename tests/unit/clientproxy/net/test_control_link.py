@@ -37,7 +37,11 @@ async def test_a_server_proxy_that_says_nothing_for_ten_seconds_is_left(
     ("reason", "words"),
     [
         ("bad_request", "server:7854 speaks another protocol: is 7854 the port of a server proxy?"),
-        ("closed", "server:7854 closes links without an answer"),
+        (
+            "closed",
+            "server:7854 closes links without an answer: either it takes no more connections for"
+            " now, as its log then says, or 7854 is not the port of a server proxy",
+        ),
     ],
 )
 async def test_who_is_no_server_proxy_is_named(

@@ -267,14 +267,46 @@ async def main(stop):
     loop = asyncio.get_running_loop()
     error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     context = {"message": "socket.accept() out of system resource", "exception": error}
-    for told_for in (daemon.TOLD_FOR, 0.0):
-        daemon.TOLD_FOR = told_for
+    from common.runtime import openfiles
+    for told_for in (openfiles.TOLD_FOR, 0.0):
+        openfiles.TOLD_FOR = told_for
         for _ in range(1000 if told_for else 1):
             loop.call_exception_handler(context)
 """).wait()
     assert code == 0
     assert len(lines) == 2
     assert "no connection can be taken for now: Too many open files; close some" in lines[0]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_that_no_file_is_left_is_told_where_the_loop_is_silent_about_it(
+    start: Start, loop: str
+) -> None:
+    """As libuv is, uvloop's foundation."""
+    daemon = start(
+        """
+import os, resource
+from common.runtime import openfiles
+openfiles.LOOK_EVERY = 0.01
+async def main(stop):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        while True:
+            os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        pass
+    say("none left")
+    await stop.wait()
+""",
+        STRIPECAST_LOOP=loop,
+    )
+    daemon.heard("none left")
+    line = _open(daemon.process.stderr).readline()
+    assert "no connection can be taken for now: Too many open files; close some" in line
+    daemon.send(signal.SIGTERM)
+    code, lines = daemon.wait()
+    assert code == 0
+    assert len(lines) == 1  # "SIGTERM: ending": it is not told at every look
 
 
 def test_a_signal_before_the_loop_runs_ends_quietly(start: Start) -> None:
