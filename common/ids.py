@@ -27,6 +27,8 @@ class Address(NamedTuple):
     def parse(cls, text: str, default_port: int) -> "Address":
         """Read `host`, `host:port`, `[v6]` or `[v6]:port`; raise ValueError with a sentence."""
         host, port = text, ""
+        if "://" in text:
+            raise ValueError(f"{text!r} is a URL: write its host alone, HOST or HOST:PORT")
         if text.startswith("["):
             host, closed, rest = text[1:].partition("]")
             if not closed or (rest and not rest.startswith(":")):

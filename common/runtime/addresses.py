@@ -8,24 +8,43 @@ from typing import Annotated
 from pydantic import BeforeValidator, InstanceOf, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from common.ids import Address
+from common.ids import MAX_PORT, Address
 from common.runtime.faults import quoted
 
 ALL_ADDRESSES = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 """Hosts that mean every address of this machine."""
 
 _LABEL = "[A-Za-z0-9_-]{1,63}"
-_AS_TEXT = "is not an address: write HOST:PORT, or :PORT for all addresses"
+_BOTH = "write HOST:PORT, or :PORT for all addresses"
+_AS_TEXT = f"is not an address: {_BOTH}"
 
 
 def _listen(value: object) -> object:
-    if isinstance(value, str) and value.startswith(":"):
-        return Address.parse(f"all{value}", 0)._replace(host="")
-    if isinstance(value, str) and not value.endswith(":0") and not Address.parse(value, 0).port:
-        raise ValueError(
-            f"{quoted(value)} has no port: write HOST:PORT, or :PORT for all addresses"
-        )
-    return _address(value)
+    if not isinstance(value, str):
+        return _address(value)
+    if advice := _brackets(value):
+        raise ValueError(f"{quoted(value)} does not say where its port begins: {advice}")
+    named = f"all{value}" if value.startswith(":") else value
+    try:
+        port = Address.parse(named, 0).port
+    except ValueError:
+        if named == value:
+            raise
+        raise ValueError(f"{quoted(value)} has no port between 0 and {MAX_PORT}: {_BOTH}") from None
+    if not port and not value.endswith(":0"):
+        raise ValueError(f"{quoted(value)} has no port: {_BOTH}")
+    return _address(named)._replace(host="") if named != value else _address(value)
+
+
+def _brackets(value: str) -> str:
+    """Return what to write for an IPv6 address that lacks brackets; nothing for all else.
+
+    `::1:9854` is an address by itself, and an address with a port.
+    """
+    host, _, port = value.rpartition(":")
+    if ":" in host and is_host(host) and port.isdigit():
+        return f"write [{host}]:{port}"
+    return f"write [{value}]:PORT" if ":" in value and is_host(value) else ""
 
 
 def peer_address(value: object) -> Address:
