@@ -172,13 +172,16 @@ class ParentSearch(Seeking):
     def ended(
         self, stripe: Stripe, node: NodeId, reason: LostReason, newest: int, now: float
     ) -> list[Command]:
-        """Note that the link with a parent ended; `newest`: last sequence number held."""
+        """Note that the link with a parent, or with one whose yes could not be taken, ended.
+
+        `newest` is the last sequence number held.
+        """
         state = self._states[stripe]
         if state.previous == node:
             state.previous = None
             return []
-        if state.parent != node:
-            return []
+        if state.parent != node:  # what it said with its yes was absurd
+            return self.failed(stripe, node, now, reason)
         state.parent, state.previous = state.previous, None
         if state.parent is not None:
             return [Tell(AttachedReport(stripe=stripe, parent=state.parent, first=newest + 1))]

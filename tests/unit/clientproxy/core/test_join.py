@@ -473,6 +473,15 @@ def test_the_end_of_a_link_that_is_no_parent_is_nothing() -> None:
     assert search.parent(S0) == A
 
 
+def test_whose_yes_could_not_be_taken_is_passed_over_at_once() -> None:
+    """It said from which number on it has the stream, and that was absurd: its link has ended."""
+    search = ParentSearch(1)
+    search.candidates(S0, nodes("a", "b"), 1.0, 0.0)
+    search.probed(S0, A, reply(), 0.001, 0.001)
+    assert search.probed(S0, B, reply(), 0.002, 0.002) == [ask("a")]
+    assert search.ended(S0, A, "closed", 1000, 0.1) == [ask("b", "a")]
+
+
 def test_the_word_of_a_parent_that_nobody_asked_is_declined() -> None:
     search = ParentSearch(1)
     assert search.accepted(S0, ROOT, 7) == [LeaveParent(S0, ROOT)]
