@@ -54,11 +54,9 @@ class NodeIds:
 
     def claim(self, node: NodeId, nonce: str) -> bool:
         """Take an id that another process gave; of two nodes that say so the first has it."""
-        if not self.may_claim(node, nonce):
-            return False
-        if node not in self._nonces:
+        if granted := self.may_claim(node, nonce):
             self._remember(node, nonce)
-        return self.gave(node, nonce)
+        return granted
 
     def may_claim(self, node: NodeId, nonce: str) -> bool:
         """Return whether `claim` would be granted; nothing is bound by asking."""
@@ -66,6 +64,7 @@ class NodeIds:
 
     def _remember(self, node: NodeId, nonce: str) -> None:
         self._nonces[node] = nonce
+        self._nonces.move_to_end(node)
         for _ in range(len(self._nonces) if len(self._nonces) > REMEMBERED else 0):
             oldest, its = self._nonces.popitem(last=False)
             if oldest not in self._here:
