@@ -34,7 +34,6 @@ class ClientProxy:
         self._rtsp = RtspServer(
             self._channels,
             self._tasks,
-            allow_servers=None,
             access=lambda: self._channels.config.access,
             lag=self._channels.lag,
         )

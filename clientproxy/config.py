@@ -16,7 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from common.ids import Address
+from common.ids import SERVER_PORT, Address
 from common.rtsp.auth import Access
 from common.runtime.addresses import ListenAddress, PeerAddress, overlap, peer_address
 from common.runtime.capture import Target
@@ -27,7 +27,6 @@ from common.runtime.log import LogFormat, LogLevel
 from common.runtime.pcapfiles import writable
 from common.runtime.strictyaml import plain
 
-SERVER_PORT = 7854
 OVERLAY_PORT = 7855
 RTSP_PORT = 8554
 HTTP_PORT = 9855

@@ -12,6 +12,8 @@ ROOT = NodeId("root")
 """The server proxy in every tree of its channels."""
 
 MAX_PORT = 65_535
+SERVER_PORT = 7854
+"""Overlay port of a server proxy, unless it is configured otherwise."""
 
 
 class Address(NamedTuple):

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from common.fields import AddPolicyName, DeletePolicyName, JoinMode
-from common.ids import Address
+from common.ids import SERVER_PORT, Address
 from common.runtime.addresses import ListenAddress, overlap
 from common.runtime.capture import Target
 from common.runtime.config import ChannelName, Draft, Settings, check_reread
@@ -30,7 +30,6 @@ from common.runtime.pcapfiles import writable
 from serverproxy.core.testcardurl import SCHEME as TEST_CARD
 from serverproxy.core.testcardurl import parse as parse_testcard
 
-OVERLAY_PORT = 7854
 HTTP_PORT = 9854
 SERVED_STRIPES = 2
 MAX_CHANNELS = 256
@@ -201,7 +200,7 @@ class ChannelConfig(Settings):
 class ServerConfig(Settings):
     """What the server proxy is told."""
 
-    listen: Annotated[ListenAddress, Key("restart")] = Address("", OVERLAY_PORT)
+    listen: Annotated[ListenAddress, Key("restart")] = Address("", SERVER_PORT)
     """Where client proxies come to: HOST:PORT; :PORT is all addresses, IPv4 and IPv6. Port 0: any
     free one."""
     http: Annotated[ListenAddress, Key("restart")] = Address("127.0.0.1", HTTP_PORT)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from common import words
+from common.ids import SERVER_PORT
 from common.runtime.addresses import url_host
 from common.runtime.table import Column, Line, Tone, facts, fitted, shortened, table, wrapped
 
@@ -106,7 +107,7 @@ def _watches(session: Session, channel: Channel, server: str | None) -> bool:
     named = session.server if session.server is not None else server
     return session.channel == channel.channel and named in (
         channel.server,
-        channel.server.removesuffix(":7854"),
+        channel.server.removesuffix(f":{SERVER_PORT}"),
     )
 
 

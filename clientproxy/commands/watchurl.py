@@ -4,8 +4,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from clientproxy.config import SERVER_PORT
-from common.ids import Address
+from common.ids import SERVER_PORT, Address
 from common.refusals import CHANNEL_NAME
 from common.runtime.addresses import is_host
 

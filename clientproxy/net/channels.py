@@ -16,7 +16,7 @@ from common.attach import Attach, Probe
 from common.codec import decode_first
 from common.errors import BadMessageError
 from common.fields import STAYS_AWAY
-from common.ids import Address
+from common.ids import SERVER_PORT, Address
 from common.messages import VERSION, Hello, HelloReply
 from common.runtime.capture import Capture
 from common.runtime.keys import LOG_KEYS, follow, tell
@@ -108,11 +108,13 @@ class JoinedChannels:
         if text is None:
             if self.config.server is None:
                 raise ChannelUnavailableError(
-                    404, "no server proxy is configured: open rtsp://localhost/SERVER:7854/CHANNEL"
+                    404,
+                    "no server proxy is configured: open "
+                    f"rtsp://localhost/SERVER:{SERVER_PORT}/CHANNEL",
                 )
             return self.config.server
         try:
-            server = Address.parse(text.lower(), 7854)
+            server = Address.parse(text.lower(), SERVER_PORT)
         except ValueError as error:
             raise ChannelUnavailableError(404, str(error)) from None
         if not self.config.allows(server):

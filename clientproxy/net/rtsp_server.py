@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from clientproxy.core.events import Channels
 from clientproxy.core.session import SESSION_TIMEOUT
@@ -40,18 +40,16 @@ class RtspServer:
         channels: Channels,
         tasks: Tasks,
         *,
-        allow_servers: Collection[str] | None = (),
         access: Callable[[], Access | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         lag: LoopLag | None = None,
     ) -> None:
-        """Take where feeds come from, and which server proxies a URL may name (None: any).
+        """Take where feeds come from.
 
         `access` is asked at each connection whether its player has to know a password.
         """
         self._channels = channels
         self._tasks = tasks
-        self._allow_servers = allow_servers
         self._access = access
         self._nonces = Nonces(secrets.token_bytes(16))
         self._clock, self._lag = clock, LoopLag() if lag is None else lag
@@ -73,11 +71,6 @@ class RtspServer:
     def sessions(self) -> list[dict[str, object]]:
         """What each player's session does, as the status API shows it."""
         return [player.detail() for player in self._sessions]
-
-    def players(self, channel: str, server: str | None = None) -> int:
-        """Return how many sessions a channel has."""
-        wanted = (channel, server)
-        return sum((p.target.channel, p.target.server) == wanted for p in self._sessions)
 
     async def start(self, address: Address) -> Address:
         """Listen, on one more address at the second call; return it with the port that was taken.
@@ -116,7 +109,7 @@ class RtspServer:
     def _dialogue(self, connection: Connection, ends: Ends) -> Dialogue:
         access = self._access()
         guard = None if access is None else Guard(access, self._nonces)
-        terms = Terms(self._allow_servers, guard)
+        terms = Terms(guard)
         return Dialogue(self._channels, self._sessions, terms, connection, ends)
 
     def _opened(self, connection: Connection) -> None:

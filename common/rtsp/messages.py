@@ -33,7 +33,6 @@ REASONS = MappingProxyType(
         200: "OK",
         400: "Bad Request",
         401: "Unauthorized",
-        403: "Forbidden",
         404: "Not Found",
         405: "Method Not Allowed",
         406: "Not Acceptable",

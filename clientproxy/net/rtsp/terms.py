@@ -2,18 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
 from typing import NamedTuple
 
-from common.errors import RtspError
-from common.ids import Address
 from common.rtsp.auth import MAX_WRONG, Guard
 from common.rtsp.messages import Request, Response
 
 log = logging.getLogger(__name__)
 
-OVERLAY_PORT = 7854
-"""Port of a server proxy that a URL names without one."""
 _WRONG_PASSWORD_PAUSE = 0.5
 """Seconds until who tries passwords may try the next one."""
 
@@ -21,19 +16,8 @@ _WRONG_PASSWORD_PAUSE = 0.5
 class Terms(NamedTuple):
     """The terms of one connection."""
 
-    allow_servers: Collection[str] | None = ()
-    """Server proxies that a URL may name; None: any."""
     guard: Guard | None = None
     """Who asks for a password."""
-
-    def allows(self, server: str) -> bool:
-        """Say whether a URL may name a server proxy. Raises RtspError(404) where it is none."""
-        try:
-            address = Address.parse(server, OVERLAY_PORT)
-            allowed = [Address.parse(text, OVERLAY_PORT) for text in self.allow_servers or ()]
-        except ValueError as error:
-            raise RtspError(404, str(error)) from None
-        return self.allow_servers is None or address in allowed
 
     @property
     def exhausted(self) -> bool:

@@ -88,7 +88,7 @@ async def test_a_parent_cannot_have_players_go_back(
         assert link is not None
         await asyncio.sleep(0.4)
         for newest in (own, own, 1 if behind is None else own - behind):
-            uplink._heartbeat(link, Heartbeat(newest, 0, 0, 0, starved=False))  # noqa: SLF001
+            uplink.heartbeat(link, Heartbeat(newest, 0, 0, 0, starved=False))
             await asyncio.sleep(0.4)
         play = server.play()
         await until(lambda: watch[0].numbers[-1] > sent + 100, seconds(20), "it goes on")

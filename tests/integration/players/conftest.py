@@ -54,6 +54,11 @@ class Stage:
         """Wait until the server has got that many receiver reports."""
         await until(lambda: self.server.stats.receiver_reports == count)
 
+    def players(self, server: str | None = None) -> int:
+        """Return how many sessions `cam` has, where the player names this server proxy."""
+        wanted = ("cam", server)
+        return sum((one["channel"], one["server"]) == wanted for one in self.server.sessions)
+
     def described(self) -> int:
         """Return how many DESCRIBE the server has answered."""
         return self.server.stats.requests["DESCRIBE", 200]
@@ -81,9 +86,7 @@ async def stage() -> AsyncIterator[Stage]:
     loop = asyncio.get_running_loop()
     channels, tasks = StandInChannels(), Tasks()
     feed = channels.feeds["cam", None] = StandInFeed(SDP, [VIDEO, AUDIO])
-    server = RtspServer(
-        channels, tasks, allow_servers=["host:7854"], clock=lambda: loop.time() + made.skew
-    )
+    server = RtspServer(channels, tasks, clock=lambda: loop.time() + made.skew)
     made = Stage(server, Address("127.0.0.1", 0), channels, feed, tasks)
     made.address = await server.start(made.address)
     yield made

@@ -72,7 +72,7 @@ async def test_nothing_but_options_is_to_be_had_without_a_password(
         assert (await talk.ask("OPTIONS", "/cam")).status == 200
         path = "/cam/trackID=0" if method == "SETUP" else "/cam"
         assert (await talk.ask(method, path, TCP01)).status == 401
-    assert locked.server.players("cam") == 0
+    assert locked.players() == 0
 
 
 async def test_digest_opens_each_request(locked: Stage) -> None:

@@ -129,4 +129,4 @@ async def test_players_end_when_the_stream_ends(stage: Stage, live: Live, tmp_pa
     stage.feed.end("channel closed")
     for playback in await asyncio.gather(*(asyncio.to_thread(p.result) for p in players)):
         assert playback.ended_by == "itself", playback
-    assert stage.server.players("cam") == 0
+    assert stage.players() == 0

@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
+from clientproxy.config import ClientConfig
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net import rtsp_server
+from clientproxy.net.channels import JoinedChannels
 from clientproxy.net.rtsp import sessions
 from common.fields import Track
 from common.rtsp.messages import REASONS
@@ -99,14 +101,26 @@ async def test_setup_of_a_track_that_is_not_there_is_not_found(stage: Stage) -> 
     assert (await one(stage, "SETUP", "/cam/trackID=2", TCP)).status == 404
 
 
-async def test_a_server_that_is_not_allowed_is_forbidden(stage: Stage) -> None:
-    refused = await one(stage, "DESCRIBE", "/other:7854/cam")
-    assert refused.status == 403
-    assert refused.reason == "Forbidden: allow_servers does not name this server"
-    assert (await one(stage, "DESCRIBE", "/host:bad/cam")).status == 404
-    assert (await one(stage, "DESCRIBE", "/host/cam")).status == 404  # allowed, but has none
+async def test_a_url_may_name_the_server_proxy(stage: Stage) -> None:
+    assert (await one(stage, "DESCRIBE", "/host:7854/cam")).status == 404
     stage.channels.feeds["cam", "host:7854"] = stage.feed
     assert (await one(stage, "DESCRIBE", "/host:7854/cam")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("server", "why"),
+    [
+        ("other", "other:7854 is not among allow_servers"),
+        ("mine:1", "mine:1 is not among allow_servers"),
+        ("mine:bad", "'mine:bad' has no port between 0 and 65535: write HOST:PORT"),
+    ],
+)
+async def test_a_server_proxy_that_is_not_allowed_is_not_found(server: str, why: str) -> None:
+    channels = JoinedChannels(ClientConfig.model_validate({"server": "mine"}))
+    with pytest.raises(ChannelUnavailableError) as refused:
+        await channels.open("cam", server)
+    assert (refused.value.status, refused.value.why) == (404, why)
+    assert not channels.nodes
 
 
 async def test_methods_for_publishers_are_not_allowed(stage: Stage) -> None:
@@ -261,7 +275,7 @@ async def test_play_with_other_tracks_than_were_set_up_makes_the_player_start_ov
         assert (await talk.ask("PAUSE", "/cam", session)).status == 200
         stage.feed.tracks = tracks
         assert (await talk.ask("PLAY", "/cam", session)).status == 454
-        assert stage.server.players("cam") == 0
+        assert stage.players() == 0
         again = await talk.ask("SETUP", "/cam/trackID=0", TCP)
         assert (await talk.ask("PLAY", "/cam", f"Session: {again.session}")).status == 200
 
@@ -280,7 +294,7 @@ async def test_sessions_have_a_limit(stage: Stage, monkeypatch: pytest.MonkeyPat
         assert (await talk.ask("SETUP", "/cam/trackID=0", TCP)).status == 503
         assert (await talk.ask("TEARDOWN", "/cam", f"Session: {ids[0]}")).status == 200
         assert (await talk.ask("SETUP", "/cam/trackID=0", TCP)).status == 200
-        assert stage.server.players("cam") == 2
+        assert stage.players() == 2
 
 
 async def test_connections_have_a_limit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

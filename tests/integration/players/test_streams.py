@@ -120,7 +120,7 @@ async def test_several_players_share_one_feed(stage: Stage) -> None:
         stage.feed.play([packet])
         assert (await one.wait_frames(3))[-1].payload == packet.payload
         assert (await udp.rtp.wait(2))[-1] == packet.payload
-        assert stage.server.players("cam") == 2
+        assert stage.players() == 2
 
 
 async def test_a_restart_of_the_source_is_one_stream_for_the_player(stage: Stage) -> None:
@@ -201,7 +201,7 @@ async def test_the_end_of_a_stream_is_a_bye_on_every_track_then_a_closed_connect
         await talk.wait_closed()
         assert [bool(rtcp.byes(frame.payload)) for frame in talk.frames] == [False] * 4 + [True] * 2
         assert [frame.channel for frame in talk.frames[4:]] == [1, 3]
-    assert stage.server.players("cam") == 0
+    assert stage.players() == 0
 
 
 async def test_the_end_of_a_stream_over_udp_is_a_bye_too(stage: Stage) -> None:
@@ -228,9 +228,9 @@ async def test_closing_the_server_says_goodbye_to_every_player(stage: Stage) -> 
 async def test_a_player_that_vanishes_over_tcp_leaves_nothing(stage: Stage) -> None:
     async with Talk(stage.address) as talk:
         await play_over_tcp(talk)
-        assert stage.server.players("cam") == 1
+        assert stage.players() == 1
         talk.writer.transport.abort()
-        await until(lambda: stage.server.players("cam") == 0)
+        await until(lambda: stage.players() == 0)
     assert stage.feed.viewers == []
 
 
@@ -247,9 +247,9 @@ async def test_a_session_over_udp_outlives_its_connection_until_the_timeout(stag
             async with Talk(stage.address) as talk:
                 assert (await talk.ask(method, "/cam/", session)).status == 200
             await asyncio.sleep(0.6)  # a turn of the server's own timer
-            assert stage.server.players("cam") == 1
+            assert stage.players() == 1
         stage.skew += 2 * SESSION_TIMEOUT
-        await until(lambda: stage.server.players("cam") == 0)
+        await until(lambda: stage.players() == 0)
         assert stage.server.stats.sessions_expired == 1
         await goodbye(udp)
 
@@ -266,10 +266,10 @@ async def test_an_open_connection_keeps_a_session_over_udp_alive(
                 assert (await talk.ask("PAUSE", "/cam/", session)).status == 200
             stage.skew += 10 * SESSION_TIMEOUT
             await asyncio.sleep(1.2)  # two turns of the server's own timer
-            assert stage.server.players("cam") == 1
+            assert stage.players() == 1
             assert (await talk.ask("PLAY", "/cam/", session)).status == 200
             stage.skew += 2 * SESSION_TIMEOUT
-        await until(lambda: stage.server.players("cam") == 0)
+        await until(lambda: stage.players() == 0)
         assert stage.server.stats.sessions_expired == 1
 
 
@@ -283,10 +283,10 @@ async def test_the_last_connection_that_named_a_session_keeps_it_alive(stage: St
             assert (await last.ask("GET_PARAMETER", "/cam/", session)).status == 200
             stage.skew += 10 * SESSION_TIMEOUT
             await first.wait_closed()  # idle, and another one has named the session since
-            assert stage.server.players("cam") == 1
+            assert stage.players() == 1
             assert (await last.ask("OPTIONS", "/cam/")).status == 200
         stage.skew += 2 * SESSION_TIMEOUT
-        await until(lambda: stage.server.players("cam") == 0)
+        await until(lambda: stage.players() == 0)
         assert stage.server.stats.sessions_expired == 1
 
 
@@ -301,19 +301,19 @@ async def test_receiver_reports_keep_a_session_over_udp_alive(stage: Stage) -> N
             udp.rtcp.send(rtcp.receiver_report(7), ("127.0.0.1", port))
             await stage.until_reports(turn)
             await asyncio.sleep(0.6)
-            assert stage.server.players("cam") == 1
+            assert stage.players() == 1
         stage.skew += 2 * SESSION_TIMEOUT
         for punch in (b"\xce\xfa\xed\xfe", bytes(200), b"\x80\x00" + bytes(10), b""):
             udp.rtcp.send(punch, ("127.0.0.1", port))
             udp.rtp.send(punch, ("127.0.0.1", port - 1))
-        await until(lambda: stage.server.players("cam") == 0)
+        await until(lambda: stage.players() == 0)
         assert stage.server.stats.receiver_reports == 3
 
 
 async def feed_on(stage: Stage, seconds: float) -> None:
     """Send a packet each 20 ms until nobody plays, for so long at most."""
     at, end = 0.0, asyncio.get_running_loop().time() + seconds
-    while stage.server.players("cam") and asyncio.get_running_loop().time() < end:
+    while stage.players() and asyncio.get_running_loop().time() < end:
         stage.feed.play([stage.packet(VIDEO, at, keyframe=at == 0)])
         at += 0.02
         await asyncio.sleep(0.02)
@@ -330,7 +330,7 @@ async def test_a_player_over_udp_that_is_killed_is_no_player_after_seconds(
     async with UdpEnd(host) as udp, Talk(stage.address, host) as talk:
         await play_over_udp(talk, udp)
     await feed_on(stage, 20.0)
-    assert stage.server.players("cam") == 0
+    assert stage.players() == 0
     assert stage.server.stats.sessions_expired == 1
     assert stage.feed.viewers == []
 
@@ -353,7 +353,7 @@ async def test_half_a_sign_of_death_ends_no_session(stage: Stage, what: str) -> 
             talk.writer.close()
             await until(lambda: not stage.server.stats.connections)
         await feed_on(stage, 2.5)
-        assert stage.server.players("cam") == 1
+        assert stage.players() == 1
         if what == "one track":
             assert stage.server.stats.packets_dropped == 0
 
@@ -365,7 +365,7 @@ async def test_an_open_connection_keeps_a_session_over_tcp_alive(stage: Stage) -
         assert (await idle.ask("OPTIONS", "*")).status == 200
         stage.skew += 10 * SESSION_TIMEOUT
         await idle.wait_closed()
-        assert stage.server.players("cam") == 1
+        assert stage.players() == 1
         talk.send(b"$\x01\x00\x08" + rtcp.receiver_report(1))
         await until(lambda: stage.server.stats.receiver_reports == 1)
 
@@ -417,7 +417,7 @@ async def test_teardown_while_a_backlog_is_being_sent_ends_it(stage: Stage) -> N
     async with Talk(stage.address) as talk, UdpEnd() as udp:
         session, _ = await play_over_udp(talk, udp)
         assert (await talk.ask("TEARDOWN", "/cam/", session)).status == 200
-        assert stage.server.players("cam") == 0
+        assert stage.players() == 0
 
 
 async def test_pipelined_requests_are_answered_in_order(stage: Stage) -> None:

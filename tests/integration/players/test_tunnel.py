@@ -33,10 +33,10 @@ async def test_requests_come_in_base64_and_answers_go_raw(stage: Stage) -> None:
         assert (await talk.ask("DESCRIBE", "/cam")).status == 200
         session = await play(talk)
         assert [frame.channel for frame in await talk.wait_frames(4)] == [1, 0, 3, 2]
-        assert stage.server.players("cam") == 1
+        assert stage.players() == 1
         assert [one["transport"] for one in stage.server.sessions] == ["http"]
         assert (await talk.ask("TEARDOWN", "/cam/", session)).status == 200
-        assert stage.server.players("cam") == 0
+        assert stage.players() == 0
 
 
 async def test_the_post_may_come_first(stage: Stage) -> None:
@@ -119,9 +119,9 @@ async def test_the_post_ends_with_its_get(stage: Stage) -> None:
             await talk.open()
             talk.through = one
             await play(talk)
-            assert stage.server.players("cam") == 1
+            assert stage.players() == 1
         assert await one.wait_closed() == b""
-        assert stage.server.players("cam") == 0
+        assert stage.players() == 0
     await until(lambda: stage.server.stats.connections == 0)
 
 
@@ -203,7 +203,7 @@ async def test_garbage_ends_its_tunnel_and_no_other(stage: Stage, garbage: bytes
         assert (await bad.reply()).status == 400
         await bad.wait_closed()
         assert await bad_post.wait_closed() == b""
-        assert stage.server.players("cam") == 1
+        assert stage.players() == 1
         assert (await good.ask("OPTIONS", "*")).status == 200
 
 
