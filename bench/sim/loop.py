@@ -9,7 +9,7 @@ from asyncio import _set_running_loop
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from inspect import CORO_CREATED, getcoroutinestate
 from types import CoroutineType
 from typing import TypeVarTuple
@@ -22,10 +22,6 @@ OWNER: ContextVar[str] = ContextVar("OWNER", default="")
 
 MOST_AT_ONCE = 200_000
 """Calls without time passing beyond which somebody runs in a circle."""
-
-
-SLOTS = 1000
-"""Into so many parts a second is cut: what is due later than in this one is not yet in order."""
 
 
 RESOLUTION = 1e-9
@@ -92,14 +88,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._since = 0
         """`events` when time last moved."""
         self._count = 0
-        self._near: list[_Call] = []
-        """What is due up to the end of `_slot`: a heap."""
-        self._far: dict[int, list[_Call]] = {}
-        """What is due in each slot after that, in no order; one heap of all would be a walk through
-        memory for each call."""
-        self._slots: list[int] = []
-        """Those of `_far`: a heap."""
-        self._slot = 0
+        self._heap: list[_Call] = []
         self._soon: deque[_Call] = deque()
         self._context: Context | None = None
         """That of the call which is being made."""
@@ -131,9 +120,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         timer = _Timer(when)
+        self._count += 1
         # The daemons' code sets no context variable: who is called back needs no copy of its own.
         context = context or self._context or copy_context()
-        self._keep(when, timer, callback, args, context)
+        heappush(self._heap, (when, self._count, timer, callback, args, context))
         return timer
 
     def carry(
@@ -144,36 +134,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context,
     ) -> None:
         """Call `take` with what arrives then, as `call_at` does; it cannot be cancelled."""
-        self._keep(when, None, take, (data,), context)
-
-    def _keep(
-        self,
-        when: float,
-        timer: _Timer | None,
-        do: Callable[..., object],
-        args: tuple[object, ...],
-        context: Context,
-    ) -> None:
-        """Keep in mind what is to be done when."""
         self._count += 1
-        call, slot = (when, self._count, timer, do, args, context), int(when * SLOTS)
-        if slot <= self._slot:
-            heappush(self._near, call)
-        elif (there := self._far.get(slot)) is not None:
-            there.append(call)
-        else:
-            self._far[slot] = [call]
-            heappush(self._slots, slot)
-
-    def _next(self, end: float) -> _Call | None:
-        """Take out what is due next, None if that is after `end`."""
-        if not self._near:
-            if not self._slots:
-                return None
-            self._slot = heappop(self._slots)
-            self._near = self._far.pop(self._slot)
-            heapify(self._near)
-        return None if self._near[0][0] > end else heappop(self._near)
+        heappush(self._heap, (when, self._count, None, take, (data,), context))
 
     def call_later(
         self,
@@ -195,13 +157,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def run_until(self, end: float) -> None:
         """Do everything that is due until `end`, which is the time then."""
         _set_running_loop(self)
-        soon = self._soon
+        heap, soon = self._heap, self._soon
         try:
             while True:
                 while soon:
                     self._make(soon.popleft())
-                if (call := self._next(end)) is None:
+                if not heap or heap[0][0] > end:
                     break
+                call = heappop(heap)
                 if call[0] > self.now:
                     self.now, self._since = call[0], self.events
                 elif self.events > self._since + MOST_AT_ONCE:
