@@ -80,7 +80,6 @@ class ClientProxy:
             self._listening.set()
             linger = self._tasks.spawn(self._channels.run(), name="linger")
             stop.on_reload(self._channels.reload)
-            stop.on_reload(lambda: self._channels.capture.follow(self._channels.config.capture))
             informed = keep_informed(self._summary, beats=lambda: self._channels.lag.beats)
             self._tasks.spawn(informed, name="service manager")
             await stop.wait(linger)

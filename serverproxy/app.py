@@ -51,7 +51,6 @@ class ServerProxy:
             self._served.open()
             tick = self.tasks.spawn(self._tick(), name="tick")
             stop.on_reload(self._served.reload)
-            stop.on_reload(lambda: self._served.capture.follow(self._served.config.capture))
             sentence = partial(summary, self.channels)
             informed = keep_informed(sentence, beats=lambda: self._lag.beats)
             self.tasks.spawn(informed, name="service manager")

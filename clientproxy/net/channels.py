@@ -87,6 +87,7 @@ class JoinedChannels:
         for node in self.nodes.values():
             node.follow(self.config)
         self.join_all()
+        self.capture.follow(self.config.capture)
 
     async def open(self, channel: str, server: str | None) -> MergedFeed:
         """Conform to events.Channels."""

@@ -80,6 +80,7 @@ class ServedChannels:
             step()
         if not steps and not by_effect:
             log.info("reloaded: nothing has changed")
+        self.capture.follow(self.config.capture)
 
     def _steps(
         self, old: Mapping[str, ChannelConfig], new: Mapping[str, ChannelConfig]

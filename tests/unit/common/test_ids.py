@@ -46,6 +46,7 @@ def test_ipv6_hosts_are_written_in_brackets() -> None:
         ("h:eighty", "no port"),
         ("h:\uff18\uff10", "no port"),
         ("[::1]:x", "no port"),
+        ("rtsp://h/cam", "is a URL: write its host alone, HOST or HOST:PORT"),
     ],
 )
 def test_what_is_no_address_is_refused_with_advice(text: str, advice: str) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from common.errors import ConfigError
+from common.runtime.capture import Capture
 from common.runtime.downlink import Downlink
 from common.runtime.metrics import LoopLag
 from common.runtime.tasks import Tasks
@@ -34,3 +36,24 @@ async def test_a_bug_in_one_channel_leaves_the_others_alone(
     assert lag.failures == 1
     (record,) = caplog.records
     assert vars(record)["channel"] == "a"
+
+
+async def test_only_a_reload_that_happens_begins_a_new_capture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The files that are kept are few: one more for each fault, and the first are gone."""
+    config = ServerConfig.model_validate({"channels": {"a": {"source": "rtsp://127.0.0.1/none"}}})
+    served = ServedChannels(config, Tasks())
+    begun: list[object] = []
+    monkeypatch.setattr(Capture, "follow", lambda _, target: begun.append(target))
+
+    def fails(_: ServerConfig) -> ServerConfig:
+        raise ConfigError(["oops: is no key"])
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ServerConfig, "reload", fails)
+        with pytest.raises(ConfigError):
+            served.reload()
+    assert begun == []
+    served.reload()
+    assert begun == [None]
