@@ -167,7 +167,7 @@ def _add_slots(command: cli.Parser) -> None:
     command.add_argument(
         "--max-children",
         metavar="N",
-        help="serve at most N other nodes, over all channels' stripes [auto]",
+        help="serve at most N other nodes in each channel, over all its stripes [auto]",
     )
 
 

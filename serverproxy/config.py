@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from common.fields import AddPolicyName, DeletePolicyName, JoinMode
-from common.ids import SERVER_PORT, Address
+from common.ids import MAX_PORT, SERVER_PORT, Address
 from common.runtime.addresses import ListenAddress, overlap
 from common.runtime.capture import Target
 from common.runtime.config import ChannelName, Draft, Settings, check_reread
@@ -40,16 +40,36 @@ def _source(url: str) -> str:
     if url.startswith(TEST_CARD):
         parse_testcard(url)
         return url
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        parts, host = urlsplit(""), None
-    if parts.scheme not in {"rtsp", "rtsps"} or not host or not url.isprintable() or " " in url:
+    if (why := _no_url(url)) is not None:
         raise ValueError(
-            f"is not a source: write rtsp://HOST/PATH, rtsps://HOST/PATH or {TEST_CARD}"
+            f"is not a source{why}: write rtsp://HOST/PATH, rtsps://HOST/PATH or {TEST_CARD}"
         )
     return url
+
+
+def _no_url(url: str) -> str | None:
+    """Return why this is no RTSP URL, in brackets or as nothing; None where it is one.
+
+    It quotes nothing: there may be a password in it.
+    """
+    if " " in url or not url.isprintable():
+        return " (a blank is written %20)"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return " (an IPv6 address stands in brackets)"
+    try:
+        parts.port  # noqa: B018 - reading it raises
+    except ValueError:
+        slash = "; a / in the password is written %2F" if "@" in parts.path else ""
+        return f" (a port is a number up to {MAX_PORT}{slash})"
+    return None if parts.scheme in {"rtsp", "rtsps"} and parts.hostname else ""
+
+
+def _looks_cut(source: str) -> bool:
+    """Whether the URL of a source has its password in its path: a / has ended the host."""
+    rest = source.partition("://")[2].partition("?")[0]
+    return ":" in re.sub(r"^\[[^]]*]", "", rest).rpartition("@")[0]
 
 
 def _fingerprint(text: str) -> str:
@@ -111,7 +131,8 @@ class ChannelConfig(Settings):
     """How RTP comes from the source: tcp (in the RTSP connection), udp, or auto (tcp, then udp
     where the source refuses tcp)."""
     username: Annotated[str | None, Field(min_length=1, max_length=256), Key("source")] = None
-    """User name for the source. It may stand in the URL instead: rtsp://USER:PASSWORD@HOST/."""
+    """User name for the source. It may stand in the URL instead, rtsp://USER:PASSWORD@HOST/,
+    with %2F for a / in it, %40 for an @; where both are given, this one counts."""
     password: Annotated[SecretStr | None, Field(max_length=256), Key("source")] = None
     """Password for the source; quote what looks like a number. Better than here it is kept in the
     environment, "${CAM_PASSWORD}", or with systemd, "${credential:cam-password}"."""
@@ -166,6 +187,8 @@ class ChannelConfig(Settings):
     @classmethod
     def _take_credentials(cls, values: object) -> object:
         """Move the credentials of the URL to their own keys; those that are given there win."""
+        if isinstance(values, str):
+            raise ValueError('is not a mapping: write `source: "rtsp://…"` below it')  # noqa: TRY004
         if not isinstance(values, dict) or not isinstance(values.get("source"), str):
             return values
         scheme, slashes, rest = values["source"].partition("://")
@@ -182,6 +205,9 @@ class ChannelConfig(Settings):
         """Conform to Settings."""
         if self.password is not None and self.username is None:
             yield Impossible(("password", "username"), "stands without a username: write both")
+        if self.username is None and _looks_cut(self.source):
+            text = "has an @ in its path: a / in the password is written %2F, an @ in the path %40"
+            yield Impossible(("source",), text)
         scheme = self.source.partition(":")[0]
         if scheme == "rtsps" and self.transport == "udp":
             text = "udp would carry a stream from rtsps:// in clear: write tcp or auto"
@@ -191,7 +217,7 @@ class ChannelConfig(Settings):
                 yield Impossible((key, "source"), _RTSPS_ONLY)
         for key in ("username", "password", "transport") if scheme == "testcard" else ():
             if getattr(self, key) not in (None, "auto"):
-                yield Impossible((key, "source"), f"means nothing with {TEST_CARD}: leave it away")
+                yield Impossible((key, "source"), "means nothing with a test card: leave it away")
         for key in ("add_policy", "delete_policy") if self.join == "directory" else ():
             if getattr(self, key) != type(self).model_fields[key].default:
                 yield Impossible((key, "join"), "counts with join: redirect only: write that too")

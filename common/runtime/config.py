@@ -115,7 +115,7 @@ class Draft:
                 faults += [
                     self._fault(paths[0], text)
                     for paths, pair, text in found
-                    if not _known(seen, paths, pair)
+                    if not _known(seen, paths, pair) and not _emptied(seen, paths[0])
                 ]
                 for path in [path for paths, _, _ in found for path in paths]:
                     seen.add(path)
@@ -186,6 +186,11 @@ def _known(seen: set[KeyPath], paths: tuple[KeyPath, ...], pair: bool) -> bool:
     """Whether a fault only says again what another one says of its key, or comes from it."""
     looked_at = paths if pair else paths[:1]
     return any(path[:end] in seen for path in looked_at for end in range(1, len(path) + 1))
+
+
+def _emptied(seen: set[KeyPath], path: KeyPath) -> bool:
+    """Whether what was taken out stood below: a list that lacks it may be too short by that."""
+    return any(len(path) < len(one) and one[: len(path)] == path for one in seen)
 
 
 def _mended(kind: type[BaseModel], values: dict[str, Value], path: KeyPath) -> dict[str, Value]:

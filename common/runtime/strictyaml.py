@@ -31,6 +31,9 @@ _BOOL = {"true": True, "false": False}
 _INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,17}")
 
+_UNQUOTED = ("values are not allowed", "unexpected ':'", "got ':'", "cannot start any token")
+"""What the parsers say of a value whose quotes are missing."""
+
 
 class Fault(NamedTuple):
     """One sentence, and the line that it stands in the list for."""
@@ -72,7 +75,8 @@ def parse(text: str) -> Document:
         top = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError([f"line {line}: is not YAML: {error.problem}"]) from None
+        advice = _advice(str(error.problem), text, line)
+        raise ConfigError([f"line {line}: is not YAML: {error.problem}{advice}"]) from None
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError([f"is not YAML: {reason}"]) from None
@@ -83,6 +87,17 @@ def parse(text: str) -> Document:
         raise ConfigError([f"line {_line(top)}: is not a mapping: write `key: value` lines"])
     builder.document.values = builder.mapping(top, ())
     return builder.document
+
+
+def _advice(problem: str, text: str, line: int) -> str:
+    """Return what to write instead, for the slips that are made most."""
+    lines = text.splitlines()
+    said = lines[line - 1] if line <= len(lines) else ""
+    if "\t" in said[: len(said) - len(said.lstrip())]:
+        return "; indent with spaces, not with tabs"
+    if any(slip in problem for slip in _UNQUOTED):
+        return "; a value that ends in `:`, has `: ` in it or begins with % @ or ` stands in quotes"
+    return ""
 
 
 def _faults_of_shape(text: str) -> list[Fault]:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 SCHEME = "testcard:"
 _OPTIONS = ("size", "rate", "bitrate", "keyframe", "audio", "codec")
+_UNITS = {"bitrate": " of kbit/s", "keyframe": " of seconds"}
 _LEAST_SIDE, _MOST_SIDE = 64, 3840
 
 
@@ -86,7 +87,7 @@ def _number(
         return default
     form = r"\d{1,9}" if whole else r"\d{1,9}(\.\d{1,9})?"
     if not re.fullmatch(form, value) or not bounds[0] <= float(value) <= bounds[1]:
-        kind = "a whole number" if whole else "a number"
+        kind = ("a whole number" if whole else "a number") + _UNITS.get(option, "")
         raise ValueError(
             f"testcard: {option} is {value!r}: {kind} from {bounds[0]:g} to {bounds[1]:g}"
         )

@@ -81,8 +81,9 @@ def _status(status: int, reason: str, method: str, has_password: bool) -> str:
         if has_password:
             return "wrong user name or password (401): check username and password of the channel"
         return (
-            "it asks for a user name and password (401): set username and password of the channel, "
-            "or write rtsp://USER:PASSWORD@HOST/"
+            # No URL as an example: the log would take its credentials out.
+            "it asks for a user name and password (401): set username and password of the channel,"
+            " or put both into its URL"
         )
     advice = _ADVICE.get(status)
     return f"it answered {status} {shown} to {method}" + (f": {advice}" if advice else "")

@@ -155,6 +155,44 @@ def test_a_source_is_an_rtsp_url_or_the_test_card(file: Path, source: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("rtsp://h:99999/", "is not a source (a port is a number up to 65535): write"),
+        ("rtsp://u:se/cret@h/", "up to 65535; a / in the password is written %2F): write"),
+        ("rtsp://u:1234/cret@h/live", "has an @ in its path: a / in the password is written %2F"),
+        ("rtsp://us/er:cret@h/live", "has an @ in its path"),
+        ("rtsp://[::1/", "is not a source (an IPv6 address stands in brackets): write"),
+        ("rtsp://h/a b", "is not a source (a blank is written %20): write"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said_without_it(
+    file: Path, source: str, sentence: str
+) -> None:
+    """Digits before a slash looked like a port: user and password were logged as a host."""
+    (fault,) = faults(file, f'source: "{source}"')
+    assert sentence in fault
+    assert "cret" not in fault
+
+
+@pytest.mark.parametrize(
+    "source", ["rtsp://[::1]/a@b", "rtsp://u:p@h:554/a@b", "rtsp://h/a@b", "rtsp://h:554/?u=a@b"]
+)
+def test_an_at_sign_in_a_path_is_no_fault_by_itself(file: Path, source: str) -> None:
+    assert "@b" in channel(file, f'source: "{source}"').source
+
+
+@pytest.mark.parametrize("line", ["cam: rtsp://h/live", '"a b": {source: "rtsp://h/live"}'])
+def test_a_channel_that_is_wrong_is_not_missing_too(file: Path, line: str) -> None:
+    file.write_text(f"channels:\n  {line}\n")
+    with pytest.raises(ConfigError) as refused:
+        check(file)
+    (fault,) = refused.value.faults
+    assert "there is no channel" not in fault
+    if "cam" in line:
+        assert fault.endswith('cam (line 2): is not a mapping: write `source: "rtsp://…"` below it')
+
+
+@pytest.mark.parametrize(
     ("line", "fault"),
     [
         ("stripes: 3", ".stripes (line 4): 3 stripes are not served yet: write 1 or 2"),
@@ -290,11 +328,11 @@ def test_the_options_of_a_test_card_are_checked(source: str, fault: str) -> None
         ),
         (
             ["source: 'testcard:'", "transport: udp"],
-            ".transport (line 4): means nothing with testcard:: leave it away",
+            ".transport (line 4): means nothing with a test card: leave it away",
         ),
         (
             ["source: 'testcard:'", "username: me"],
-            ".username (line 4): means nothing with testcard:: leave it away",
+            ".username (line 4): means nothing with a test card: leave it away",
         ),
         (
             ["source: rtsp://camera/", "add_policy: knock_down"],
