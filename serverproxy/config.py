@@ -73,7 +73,7 @@ def _looks_cut(source: str) -> bool:
 
 
 def _fingerprint(text: str) -> str:
-    digits = text.replace(":", "").lower()
+    digits = text.replace(":", "").replace(" ", "").lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError(
             f"{quoted(text)} is not a SHA-256 fingerprint: write 64 hex digits, with or without"

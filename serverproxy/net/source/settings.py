@@ -1,4 +1,4 @@
-"""What the operator says about one source."""
+"""What the operator says about one source: `ChannelConfig` has checked it."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,6 +17,7 @@ class SourceSettings:
     ca: str | None = None
     """File with the certificates that rtsps:// is verified with; the system's by default."""
     fingerprint: str | None = None
-    """SHA-256 of the source's certificate in hex: verified instead of name and issuer."""
+    """SHA-256 of the source's certificate, 64 small hex digits: verified instead of name and
+    issuer."""
     timeout: float = 5.0
     """Seconds without RTP after which the source counts as lost."""

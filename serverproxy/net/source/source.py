@@ -18,7 +18,7 @@ from serverproxy.net.source.intake import Intake
 from serverproxy.net.source.pull import Pull
 from serverproxy.net.source.settings import SourceSettings
 from serverproxy.net.source.target import Target, redirected
-from serverproxy.net.source.tls import client_context, fingerprint_digits
+from serverproxy.net.source.tls import client_context
 
 if TYPE_CHECKING:
     from serverproxy.core.media import Description
@@ -36,18 +36,8 @@ class Source:
     """One channel's source. `run` pulls it until cancelled."""
 
     def __init__(self, settings: SourceSettings, sink: SourceSink, *, channel: str) -> None:
-        """Check the settings; raises ValueError with a sentence for those that cannot work."""
+        """Take checked settings; raises ValueError with a sentence for what is no RTSP URL."""
         self._url = SourceUrl.parse(settings.url)
-        if settings.timeout <= 0:
-            raise ValueError("timeout must be above 0 seconds")
-        if settings.fingerprint is not None:
-            fingerprint_digits(settings.fingerprint)
-        if self._url.scheme == "rtsps" and settings.transport == "udp":
-            raise ValueError(
-                "rtsps:// over UDP would send the media in clear: set transport to tcp"
-            )
-        if self._url.scheme != "rtsps" and (settings.ca or settings.fingerprint):
-            raise ValueError("ca and fingerprint verify rtsps:// only: this URL is without TLS")
         self._settings, self._sink, self._channel = settings, sink, channel
         self._shown = redact(settings.url, credentials=settings.username is not None)
         self._fields = {"channel": channel}

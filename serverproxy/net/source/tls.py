@@ -2,24 +2,10 @@
 
 import hashlib
 import hmac
-import re
 import ssl
 
 from common.errors import SourceError
 from serverproxy.net.source.settings import SourceSettings
-
-_SHA256_HEX = re.compile(r"[0-9a-f]{64}")
-
-
-def fingerprint_digits(text: str) -> str:
-    """Return a SHA-256 fingerprint as 64 small hex digits; raise ValueError if it is none."""
-    digits = text.lower().replace(":", "").replace(" ", "")
-    if not _SHA256_HEX.fullmatch(digits):
-        raise ValueError(
-            "fingerprint is not a SHA-256 in hex: write what "
-            "`openssl x509 -in CERTIFICATE -noout -fingerprint -sha256` prints"
-        )
-    return digits
 
 
 def client_context(settings: SourceSettings) -> ssl.SSLContext:
@@ -39,10 +25,13 @@ def client_context(settings: SourceSettings) -> ssl.SSLContext:
 
 
 def check_fingerprint(tls: object, fingerprint: str) -> None:
-    """Raise SourceError unless the peer of an `ssl_object` shows a certificate of that SHA-256."""
+    """Raise SourceError unless the peer of an `ssl_object` shows a certificate of that SHA-256.
+
+    `fingerprint`: 64 small hex digits.
+    """
     shown = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject) else None
     digest = hashlib.sha256(shown or b"").hexdigest()
-    if shown is None or not hmac.compare_digest(digest, fingerprint_digits(fingerprint)):
+    if shown is None or not hmac.compare_digest(digest, fingerprint):
         raise SourceError(
             f"the source's certificate has the fingerprint {digest}, not the one that is set: "
             "if the source has a new certificate, set fingerprint anew; else somebody is in between"

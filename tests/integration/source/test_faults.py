@@ -335,20 +335,9 @@ async def test_the_same_failure_is_not_logged_again_and_another_is(
     assert watcher.downs[1] == pulled.last_error
 
 
-@pytest.mark.parametrize(
-    ("settings", "why"),
-    [
-        (SourceSettings(url="http://h/"), "rtsp://"),
-        (SourceSettings(url="rtsps://h/x", transport="udp"), "in clear"),
-        (SourceSettings(url="rtsps://h/x", fingerprint="12:34"), "fingerprint"),
-        (SourceSettings(url="rtsp://h/x", fingerprint="0" * 64), "without TLS"),
-        (SourceSettings(url="rtsp://h/x", ca="ca.pem"), "without TLS"),
-        (SourceSettings(url="rtsp://h/x", timeout=0.0), "timeout"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(settings: SourceSettings, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        Source(settings, Watcher(), channel="cam")
+def test_what_is_no_rtsp_url_is_refused() -> None:
+    with pytest.raises(ValueError, match="rtsp://"):
+        Source(SourceSettings(url="http://h/"), Watcher(), channel="cam")
 
 
 def test_settings_do_not_show_their_secrets() -> None:

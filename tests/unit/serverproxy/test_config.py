@@ -226,8 +226,9 @@ def test_faults_of_a_channel(file: Path, line: str, fault: str) -> None:
     assert faults(file, "source: rtsps://camera/", line) == [fault]
 
 
-def test_a_fingerprint_may_have_colons(file: Path) -> None:
-    text = ":".join(["AB"] * 32)
+@pytest.mark.parametrize("between", ["", ":", " "])
+def test_a_fingerprint_may_have_colons_or_spaces(file: Path, between: str) -> None:
+    text = between.join(["AB"] * 32)
     cam = channel(file, "source: rtsps://camera/", f'fingerprint: "{text}"')
     assert cam.fingerprint == "ab" * 32
 
