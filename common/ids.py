@@ -1,5 +1,6 @@
 """Names of things: nodes, stripes, channels and addresses."""
 
+from ipaddress import ip_address
 from typing import NamedTuple, NewType
 
 NodeId = NewType("NodeId", str)
@@ -43,3 +44,13 @@ class Address(NamedTuple):
         if port and not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
             raise ValueError(f"{text!r} has no port between 0 and {MAX_PORT}: write HOST:PORT")
         return cls(host, int(port) if port else default_port)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is an address of the machine itself."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)

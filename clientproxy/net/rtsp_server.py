@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import secrets
 import time
@@ -17,7 +16,7 @@ from clientproxy.net.rtsp.dialogue import Dialogue, Ends
 from clientproxy.net.rtsp.sessions import Sessions
 from clientproxy.net.rtsp.stats import ServerStats
 from clientproxy.net.rtsp.terms import Terms
-from common.ids import Address
+from common.ids import Address, is_loopback
 from common.rtsp.auth import Access, Guard, Nonces
 from common.runtime.metrics import LoopLag
 from common.runtime.ports import OpenPort, listen
@@ -79,8 +78,7 @@ class RtspServer:
         """
         port = await listen(self._connection, address)
         self._ports.append(port)
-        hosts = [ipaddress.ip_address(host.partition("%")[0]) for host in port.hosts]
-        self.beyond_loopback |= not all(host.is_loopback for host in hosts)
+        self.beyond_loopback |= not all(map(is_loopback, port.hosts))
         if self._ticker is None:
             self._ticker = self._tasks.spawn(self._tick(), name="rtsp-sessions")
         return Address(address.host, port.number)

@@ -4,6 +4,7 @@ import errno
 import socket
 
 from common.ids import Address
+from common.runtime.reasons import number_of
 
 _NO_WAY = {errno.EHOSTUNREACH: "No route to host", errno.ENETUNREACH: "Network is unreachable"}
 
@@ -23,7 +24,7 @@ def unreachable(server: Address, error: OSError) -> str:
             f"{name} does not answer: is its host on, and does a firewall let TCP port"
             f" {server.port} in?"
         )
-    number = _number(error)
+    number = number_of(error, (errno.ECONNREFUSED, *_NO_WAY))
     if number == errno.ECONNREFUSED:
         return (
             f"{name} refuses connections: is serverproxy running there, and is {server.port} its"
@@ -50,11 +51,3 @@ def hangs_up(server: Address) -> str:
         f" its log then says, or {server.port} is not the port of a server proxy (7854 unless"
         " configured otherwise)"
     )
-
-
-def _number(error: OSError) -> int | None:
-    """Return the error's number; addresses that fail alike come as one error with a joint text."""
-    if error.errno is not None:
-        return error.errno
-    numbers = (errno.ECONNREFUSED, *_NO_WAY)
-    return next((number for number in numbers if f"[Errno {number}]" in str(error)), None)

@@ -28,6 +28,7 @@ from common.ids import Address
 from common.runtime.log import flush, write_behind
 from common.runtime.notify import notify, reloading, status
 from common.runtime.openfiles import OpenFiles, allow_open_files
+from common.runtime.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +110,8 @@ class PortError(ProxyError):
     def __init__(self, key: str, address: Address, error: OSError) -> None:
         """Take the key of the configuration that names the address; its flag has the same name."""
         self.key, self.address = key, address
-        # asyncio wraps the reason in words of its own; a resolver's numbers are below zero.
-        number = error.errno or 0
-        why = os.strerror(number) if number > 0 else error.strerror or str(error)
         super().__init__(
-            f"cannot listen on {address} for {key}: {why}; choose another address with"
+            f"cannot listen on {address} for {key}: {reason(error)}; choose another address with"
             f" --{key} HOST:PORT or the key {key} (port 0: any free port)"
         )
 

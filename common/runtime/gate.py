@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from common.ids import is_loopback
 from common.runtime.problem import ProblemError
 
 MISDIRECTED = 421
@@ -29,7 +30,7 @@ _BEARER = {"WWW-Authenticate": 'Bearer realm="stripecast"'}
 async def known_hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what a web page sends to a loopback address under a name of its own."""
     host = request.headers.get("Host")
-    if host is not None and _is_loopback(_address(request, "sockname")):
+    if host is not None and is_loopback(_address(request, "sockname")):
         name = _host_name(host)
         if not (name == "localhost" or name.endswith(".localhost") or _is_address(name)):
             raise ProblemError(
@@ -65,7 +66,7 @@ def _check_who(request: web.Request, token: str | None) -> None:
             return
         raise ProblemError(401, "This is not the token of this daemon.", headers=_BEARER)
     forwarded = any(name in request.headers for name in _FORWARDED)
-    if forwarded or not _is_loopback(_address(request, "peername")):
+    if forwarded or not is_loopback(_address(request, "peername")):
         sentence = "Ask from the machine of this daemon, or with the token: key `http_token`."
         raise ProblemError(401, sentence, headers=_BEARER)
 
@@ -92,14 +93,6 @@ def _address(request: web.Request, which: str) -> str:
     """Return the own (`sockname`) or the other's (`peername`) address of the connection."""
     found = None if request.transport is None else request.transport.get_extra_info(which)
     return str(found[0]) if found else ""
-
-
-def _is_loopback(text: str) -> bool:
-    if not _is_address(text):
-        return False
-    address = ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
 
 
 def _is_address(text: str) -> bool:

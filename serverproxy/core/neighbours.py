@@ -4,21 +4,11 @@ A node on the server proxy's own machine is seen from a loopback address. To a n
 is an address of its own machine: it is told the one at which it reached the server proxy instead.
 """
 
-import ipaddress
-
 import msgspec
 
 from common.fields import Candidate, StripeCandidates
-from common.ids import Address
+from common.ids import Address, is_loopback
 from common.messages import Candidates, Message, Redirect
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is an address of the machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def as_seen(candidate: Candidate, server_host: str) -> Candidate:

@@ -21,8 +21,9 @@ Rules
 from dataclasses import replace
 from itertools import islice
 
+from common.fields import MAX_CANDIDATES
 from serverproxy.core.graph import depth_bound, height
-from serverproxy.core.places import MAX_CANDIDATES, Candidate, Found, Placement, Query
+from serverproxy.core.places import Candidate, Found, Placement, Query
 from serverproxy.core.search import Search
 from serverproxy.core.shelves import Member
 

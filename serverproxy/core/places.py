@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from common.ids import NodeId, Stripe
 from serverproxy.core.shelves import Member
 
-MAX_CANDIDATES = 10
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

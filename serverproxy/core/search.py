@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from common.fields import MAX_CANDIDATES
 from common.ids import Stripe
 from serverproxy.core.graph import Graph
-from serverproxy.core.places import MAX_CANDIDATES, Found, Query
+from serverproxy.core.places import Found, Query
 from serverproxy.core.shelves import Member, Shelf
 
 

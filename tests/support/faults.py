@@ -26,7 +26,7 @@ from typing import Self
 
 from tests.support.daemons import ClientProxy, ServerProxy
 from tests.support.exactness import compare
-from tests.support.fleet import CHANNEL
+from tests.support.fleet import CHANNEL, trees_of
 from tests.support.nursery import namespace_of
 from tests.support.outcomes import Outcome, counted, ended_early, faults_of
 from tests.support.players import FfmpegRecorder
@@ -176,13 +176,7 @@ class FaultStage:
 
     def trees(self) -> list[dict[str, str]]:
         """Return each tree of the API as {node: parent}."""
-        trees = self.server.api(f"channels/{CHANNEL}")["trees"]
-        assert isinstance(trees, list)
-        return [
-            {str(node): str(parent) for node, parent in tree["parents"].items()}
-            for tree in trees
-            if isinstance(tree, dict) and isinstance(tree["parents"], dict)
-        ]
+        return trees_of(self.server)
 
     def interior(self) -> list[Member]:
         """Return the relays that have children."""

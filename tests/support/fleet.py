@@ -18,6 +18,17 @@ def long(short: float, full: float) -> float:
     return full if FULL else short
 
 
+def trees_of(server: ServerProxy) -> list[dict[str, str]]:
+    """Return each tree of the API as {node: parent}."""
+    trees = server.api(f"channels/{CHANNEL}")["trees"]
+    assert isinstance(trees, list)
+    return [
+        {str(node): str(parent) for node, parent in tree["parents"].items()}
+        for tree in trees
+        if isinstance(tree, dict) and isinstance(tree["parents"], dict)
+    ]
+
+
 class Fleet:
     """Started with `with`; ends every daemon in good order and judges its log."""
 
@@ -105,13 +116,7 @@ class Fleet:
 
     def trees(self) -> list[dict[str, str]]:
         """Return each tree of the API as {node: parent}."""
-        trees = self.server.api(f"channels/{CHANNEL}")["trees"]
-        assert isinstance(trees, list)
-        return [
-            {str(node): str(parent) for node, parent in tree["parents"].items()}
-            for tree in trees
-            if isinstance(tree, dict) and isinstance(tree["parents"], dict)
-        ]
+        return trees_of(self.server)
 
     def placed(self) -> dict[str, list[str]]:
         """Return the parents of every node, by stripe, as each says itself."""

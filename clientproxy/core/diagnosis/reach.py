@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from clientproxy.core.diagnosis.finding import Finding
 from clientproxy.core.diagnosis.measured import Attempt, Measured, Port, Sample, Server
+from common.ids import is_loopback
 from common.words import time
 
 
@@ -160,7 +161,7 @@ def _where_players_come(measured: Measured) -> str:
     rtsp = next((one for one in measured.ports if one.key == "rtsp"), None)
     if rtsp is None:
         return "localhost:8554"
-    here = _anywhere(rtsp) or _loopback(_host(rtsp))
+    here = _anywhere(rtsp) or is_loopback(_host(rtsp))
     return f"localhost:{rtsp.port}" if here else rtsp.address
 
 
@@ -254,7 +255,7 @@ def _listens_elsewhere(listen: Port, server: Server, sample: Sample) -> bool:
     """Whether `listen` keeps out who connects to the address that this machine is known by."""
     if _anywhere(listen) or _host(listen) == server.local_host:
         return False
-    return _loopback(_host(listen)) or not sample.advertised
+    return is_loopback(_host(listen)) or not sample.advertised
 
 
 def _host(port: Port) -> str:
@@ -264,13 +265,6 @@ def _host(port: Port) -> str:
 def _anywhere(port: Port) -> bool:
     """Whether it is opened on all addresses."""
     return _host(port) in {"", "0.0.0.0", "::"}  # noqa: S104 - asked for
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _connected(found: Server) -> str:

@@ -10,10 +10,11 @@ import msgspec
 
 from clientproxy.config import ClientConfig
 from clientproxy.core.diagnosis.measured import Key, Port, Running, State
-from clientproxy.net.doctor.reach import ask, look_up, told
+from clientproxy.net.doctor.reach import ask, look_up
 from common.ids import Address
 from common.runtime.addresses import from_here
 from common.runtime.ask import Api, AskError
+from common.runtime.reasons import reason
 from common.runtime.waiting import in_thread
 
 ASK_WITHIN = 1.0
@@ -109,7 +110,7 @@ async def _state(hosts: Hosts, port: int) -> tuple[State, str]:
             if error.errno == errno.EADDRINUSE:
                 return "taken", ""
             if host == hosts[0]:
-                return "impossible", told(error)
+                return "impossible", reason(error)
             continue  # no IPv6 on this machine
         server.close()
         await server.wait_closed()

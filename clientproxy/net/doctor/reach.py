@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ipaddress
-import os
 import secrets
 import socket
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from common.ids import Address
 from common.messages import VERSION, Join, Refused
 from common.refusals import NO_CHANNEL, channels_named
 from common.runtime.log import one_line
+from common.runtime.reasons import reason
 from common.runtime.waiting import in_thread
 
 LOOK_UP_WITHIN = 3.0
@@ -106,7 +106,7 @@ async def _attempt(host: str, port: int) -> Attempt:
     except ConnectionRefusedError:
         outcome = "refused"
     except OSError as error:
-        outcome, why = "unreachable", told(error)  # this machine itself, or a router, says so
+        outcome, why = "unreachable", reason(error)  # this machine itself, or a router, says so
     return Attempt(
         host=host,
         family="IPv6" if ipaddress.ip_address(host).version == 6 else "IPv4",  # noqa: PLR2004
@@ -114,12 +114,6 @@ async def _attempt(host: str, port: int) -> Attempt:
         seconds=loop.time() - began,
         why=why,
     )
-
-
-def told(error: OSError) -> str:
-    """Return the system's reason: asyncio wraps it, a resolver's numbers are below zero."""
-    number = error.errno or 0
-    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 async def ask(address: Address) -> Answered:

@@ -12,6 +12,7 @@ from aiortsp.rtsp.errors import (
 )
 
 from common.errors import PeerError, SourceError
+from common.runtime.reasons import number_of
 from serverproxy.core.interleaved import NotRtspError
 from serverproxy.core.rtspurl import SourceUrl
 
@@ -110,8 +111,6 @@ def _system(error: OSError, place: str) -> str:
         )
     if isinstance(error, TimeoutError):
         return f"{place} does not answer: check the address, the network and the firewall"
-    for number, sentence in _SYSTEM.items():
-        # several addresses of one name that fail differently come as one error with a joint text
-        if error.errno == number or (error.errno is None and f"[Errno {number}]" in str(error)):
-            return f"{place} {sentence}"
+    if sentence := _SYSTEM.get(number_of(error, _SYSTEM) or 0):
+        return f"{place} {sentence}"
     return f"no connection to {place}: {error.strerror or type(error).__name__}"

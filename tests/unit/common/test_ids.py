@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.ids import Address
+from common.ids import Address, is_loopback
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,23 @@ def test_ipv6_hosts_are_written_in_brackets() -> None:
 def test_what_is_no_address_is_refused_with_advice(text: str, advice: str) -> None:
     with pytest.raises(ValueError, match=advice):
         Address.parse(text, 7854)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_one"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("::1%lo", True),
+        ("::ffff:127.0.0.1", True),
+        ("localhost", True),
+        ("192.0.2.1", False),
+        ("::ffff:192.0.2.1", False),
+        ("fe80::1%eth0", False),
+        ("camera", False),
+        ("", False),
+    ],
+)
+def test_a_loopback_address_is_one_in_every_spelling(host: str, is_one: bool) -> None:
+    assert is_loopback(host) is is_one
