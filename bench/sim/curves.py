@@ -39,7 +39,7 @@ def _by_size(axis: Axes, rows: list[Row], columns: dict[str, str], title: str, u
         axis.plot(
             [int(row["nodes"]) for row in sizes],
             [float(row[column]) for row in sizes],
-            marker="o",
+            "x--" if column.startswith("first") else "o-",  # they mostly lie on a parent's
             label=label,
         )
     axis.set_xscale("log")

@@ -39,7 +39,7 @@ each of its packets, `messages` control messages at the server proxy for each no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """How much is measured: as it stands here, four minutes of a core."""
+    """How much is measured: as it stands here, three to five minutes of a core."""
 
     seed: int = 1
     seconds: float = 60.0
