@@ -44,13 +44,15 @@ class JoinedChannels:
         self.lag, self.capture = LoopLag(), Capture()
         self._leave_at: dict[Node, float] = {}
         self._opening: dict[Node, int] = {}
-        self._leaving: set[Node] = set()
+        self._leaving, self._ending = Tasks(), False
         self._away_until: dict[tuple[str, Address], float] = {}
 
     def join(self, channel: str, server: Address) -> Node:
         """Return the node of a channel; begin to join it if it is new."""
         node = self.nodes.get((channel, server))
         if node is None:
+            if self._ending:
+                raise ChannelUnavailableError(503, "this client proxy is ending")
             if (channel, server) in self._away_until:
                 raise ChannelUnavailableError(
                     404, f"sent away from channel {channel} by the operator of its server proxy"
@@ -128,26 +130,26 @@ class JoinedChannels:
             await asyncio.sleep(0.5)
             self.lag.beats += 1
             with self.lag.part({}):
-                await self._look()
+                self._look()
 
-    async def _look(self) -> None:
+    def _look(self) -> None:
         now = asyncio.get_running_loop().time()
-        await self._heed(now)
+        self._heed(now)
         for (channel, server), node in list(self.nodes.items()):
             pinned = server == self.config.server and channel in self.config.join
             if pinned or node.feed.viewers or self._opening.get(node):
                 self._leave_at[node] = now + self.config.linger
             elif now >= self._leave_at.setdefault(node, now + self.config.linger):
                 log.info("nobody watches: leaving", extra=node.fields)
-                await self._leave(channel, server)
+                self._leave(channel, server)
 
-    async def _heed(self, now: float) -> None:
+    def _heed(self, now: float) -> None:
         """Leave where this daemon was sent away, children first; come back after a while."""
         for key, node in list(self.nodes.items()):
             if node.readiness.sent_away:
                 if len(self._away_until) < MAX_CHANNELS:
                     self._away_until[key] = now + STAYS_AWAY
-                await self._leave(*key)
+                self._leave(*key)
         over = [key for key, until in self._away_until.items() if now >= until]
         for key in over:
             del self._away_until[key]
@@ -155,21 +157,23 @@ class JoinedChannels:
                 with contextlib.suppress(ChannelUnavailableError):
                     self.join(*key)
 
-    async def _leave(self, channel: str, server: Address) -> None:
-        if (node := self.nodes.pop((channel, server), None)) is None:
-            return
+    def _leave(self, channel: str, server: Address) -> None:
+        """Leave a channel, beside all else: handing children over may take a while."""
+        node = self.nodes.pop((channel, server))
         self._leave_at.pop(node, None)
         self._opening.pop(node, None)
-        self._leaving.add(node)
-        await node.close()
-        self._leaving.discard(node)
+        self._leaving.spawn(node.close(), name=f"leave {channel}")
 
     async def close(self) -> None:
-        """Leave all channels, at the same time: handing children over may take a while."""
-        await asyncio.gather(*(self._leave(*key) for key in list(self.nodes)))
-        for node in list(self._leaving):
-            # `run` was cancelled while it left this one.
-            await node.close()
+        """Leave all channels and join none any more."""
+        self._ending = True
+        await self.leave_all()
+
+    async def leave_all(self) -> None:
+        """Leave all channels; return once all are left, those too that were being left already."""
+        for key in list(self.nodes):
+            self._leave(*key)
+        await self._leaving.ended()
 
     def first_handler(self) -> "FirstMessage":
         """Return the handler of a link that was just accepted."""

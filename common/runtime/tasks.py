@@ -35,6 +35,10 @@ class Tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task %s failed", task.get_name(), exc_info=error, extra=fields)
 
+    async def ended(self) -> None:
+        """Wait until all have ended by themselves."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
     async def close(self) -> None:
         """Cancel all tasks but the caller's own and wait until they have ended."""
         running = self._running - {asyncio.current_task()}

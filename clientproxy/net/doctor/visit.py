@@ -82,7 +82,7 @@ class Visit:
             lambda: node.stripes is not None or ready.trouble is not None, PLACE_WITHIN
         )
         if ready.full and self._config.max_children == 0:
-            await self._channels.close()
+            await self._channels.leave_all()
             self._config = self._config.model_copy(update={"max_children": None})
             self._channels.config = self._config
             return await self._place()
