@@ -206,6 +206,8 @@ class Announce(Message, frozen=True, tag="Announce"):
     source_up: bool
     reason: Sentence = ""
     """Why it is down, and since when."""
+    stream: Stream | None = None
+    """What it carries, where a new epoch begins: not everybody gets the EPOCH frames."""
 
 
 class Closed(Message, frozen=True, tag="Closed"):

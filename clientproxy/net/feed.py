@@ -4,19 +4,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from clientproxy.core.epochs import Change, Epochs
 from clientproxy.core.events import Viewer
 from clientproxy.core.history import History
 from clientproxy.core.reorder import Reorder
 from clientproxy.net.feedstats import FeedStats
 from clientproxy.net.viewers import Viewers
-from common import rtcp
 from common.clock import GroupClock
-from common.codec import decode_stream
 from common.errors import BadMessageError
 from common.fields import SenderReport, Stream, Track
 from common.frame import FLAG_KEYFRAME, FLAG_RTCP, FrameType, Packet
 from common.ids import NodeId
-from common.rtsp.sdp import same_codecs
 from common.runtime.capture import Capture
 from common.runtime.pcap import PLAYERS, Flow
 
@@ -34,9 +32,9 @@ class MergedFeed:
     """A channel in merged order, with its history since the last keyframe (`events.Feed`)."""
 
     __slots__ = (
-        "_delivered_before", "_history", "_loop", "_patient_until", "_place", "_reorder",
-        "_reports", "_timeout", "_timer", "_viewers", "_warn_at", "_warned", "capture", "channel",
-        "clock", "delivered_at", "keyframe", "node", "on_stream", "stats", "stream",
+        "_delivered_before", "_epochs", "_history", "_loop", "_patient_until", "_reorder",
+        "_timeout", "_timer", "_viewers", "_warn_at", "_warned", "capture", "channel",
+        "clock", "delivered_at", "keyframe", "node", "on_stream", "stats",
     )  # fmt: skip
 
     def __init__(self, channel: str, *, reorder_timeout: float, history_bytes: int) -> None:
@@ -52,17 +50,14 @@ class MergedFeed:
         self._patient_until = 0.0
         self.delivered_at = float("-inf")
         """Loop time of the newest delivery."""
-        self.stream: Stream | None = None
+        self._epochs = Epochs()
         self.on_stream: Callable[[], None] = lambda: None
         """Called when the stream is known, or is another."""
         self.channel, self.clock = channel, GroupClock()
         self._timeout, self._history = reorder_timeout, History(history_bytes)
-        self._place: tuple[int, int] | None = None
-        """Epoch and generation of the stream; None: not yet known from this server process."""
         self._reorder = Reorder(head=0, timeout=reorder_timeout, capacity_bytes=history_bytes)
         """Nothing comes here before `begin`."""
         self._viewers = Viewers(lambda: self.fields)
-        self._reports: dict[int, SenderReport] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._warned, self._warn_at = 0, 0.0
@@ -80,6 +75,11 @@ class MergedFeed:
         return {"channel": self.channel, **({"node": self.node} if self.node else {})}
 
     @property
+    def stream(self) -> Stream | None:
+        """What the packets belong to; None: not known yet."""
+        return self._epochs.stream
+
+    @property
     def sdp(self) -> str:
         """SDP as the source sent it."""
         return "" if self.stream is None else self.stream.sdp
@@ -92,7 +92,7 @@ class MergedFeed:
     @property
     def sender_reports(self) -> Mapping[int, SenderReport]:
         """The newest sender report of the source per track index."""
-        return self._reports
+        return self._epochs.reports
 
     def add_viewer(self, viewer: Viewer) -> Sequence[Packet]:
         """Begin to feed a viewer; return the packets since the last keyframe."""
@@ -145,10 +145,7 @@ class MergedFeed:
     ) -> None:
         """Deliver from sequence number `head` on; the second time the source has begun anew."""
         self._merge(head, stripes)
-        self._reports |= reports
-        self._place = None
-        if stream is not None:
-            self._set_stream(stream)
+        self._changed(self._epochs.begin(stream, reports))
 
     def go_on_at(self, head: int, *, stripes: int) -> None:
         """Deliver from sequence number `head` on, which is in the midst of the same stream."""
@@ -174,6 +171,10 @@ class MergedFeed:
         """Note that another server process numbers from `begins` on, by another clock."""
         self.clock.restart()
         self._reorder.skip_unused(begins)
+
+    def heard(self, stream: Stream | None) -> None:
+        """Take the server proxy's word of the stream, for when its EPOCH frames do not come."""
+        self._epochs.heard(stream)
 
     def skip_to(self, head: int) -> bool:
         """Start later than asked, before the first delivery; later it is a hole: return False."""
@@ -242,6 +243,16 @@ class MergedFeed:
             self._warned, self._warn_at = self.lost, now + WARN_EVERY
 
     def _deliver(self, packets: Sequence[Packet]) -> None:
+        if (at := self._epochs.due_at(packets)) is not None:
+            self._deliver_frames(packets[:at])
+            packets = packets[at:]
+            text = "the source began anew: the server proxy says so, no EPOCH frame has come"
+            log.info(text, extra=self.fields)
+            self._changed(self._epochs.take())
+            self._history.wait()
+        self._deliver_frames(packets)
+
+    def _deliver_frames(self, packets: Sequence[Packet]) -> None:
         begin = 0
         for at, packet in enumerate(packets):
             if packet.type == _EPOCH:
@@ -256,7 +267,7 @@ class MergedFeed:
         self._history.extend(packets)
         for packet in packets:
             if packet.flags & FLAG_RTCP:
-                self._sender_report(packet)
+                self._epochs.report(packet)
         if self.capture.on:
             flow = Flow(self.channel, None, self.node, PLAYERS)
             self.capture.take(flow, self.stream, packets)
@@ -268,29 +279,20 @@ class MergedFeed:
         first, last = packets[0].capture_us, packets[-1].capture_us
         self.stats.deliver(len(packets), (now_us - first) / 1e6, (now_us - last) / 1e6)
 
-    def _sender_report(self, packet: Packet) -> None:
-        if (info := rtcp.sender_info(packet.payload)) is not None:
-            self._reports[packet.track] = SenderReport(info.ssrc, info.ntp, info.rtp)
-
     def _epoch(self, packet: Packet) -> None:
         try:
-            stream = decode_stream(packet.payload)
+            self._changed(self._epochs.frame(packet))
         except BadMessageError as error:
             log.warning("epoch frame ignored: %s", error, extra=self.fields)
-            return
-        if (stream.epoch, stream.generation) != self._place:
-            self._history.forget()
-            self._reports.clear()
-            self._set_stream(stream)
 
-    def _set_stream(self, stream: Stream) -> None:
-        known, self.stream = self.stream, stream
-        self._place = stream.epoch, stream.generation
-        self.on_stream()
-        if known is None:
+    def _changed(self, change: Change) -> None:
+        """Tell the players of another stream."""
+        if change == "none":
             return
-        if known.tracks == stream.tracks and same_codecs(known.sdp, stream.sdp):
+        self._history.forget()
+        self.on_stream()
+        if change == "same codecs":
             self._viewers.tell(lambda viewer: viewer.source_restarted())
-        else:
+        elif change == "other codecs":
             log.info("the source has other codecs now", extra=self.fields)
             self._viewers.end("the source has other codecs now")

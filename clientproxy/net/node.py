@@ -197,6 +197,7 @@ class Node:
             stripes.uplink.search.begin_anew(self._loop.time())
         else:
             log.info("the control link is up again", extra=self.feed.fields)
+        self.feed.heard(offer.stream)
         stripes.offered(offer)
         self.readiness.offered(stripes)
         clock = offer.clock
@@ -252,7 +253,8 @@ class Node:
                 self.stripes.serving(serve, slots)
             case Clock(sent_us=sent, received_us=received, replied_us=replied):
                 self.feed.clock.exchange(sent, received, replied, self._now_us())
-            case Announce(source_up=up, reason=reason):
+            case Announce(source_up=up, reason=reason, stream=stream):
+                self.feed.heard(stream)
                 self.readiness.announced(up, reason)
             case Closed(reason=reason, sentence=sentence):
                 self.readiness.sent_away |= reason == KICKED

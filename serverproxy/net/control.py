@@ -245,8 +245,9 @@ class Control:
     def _source(self, up: bool, reason: str) -> None:
         kind: Kind = "source_up" if up else "source_down"
         self.chronicle.add(kind, self._feed.now_us(), reason=reason or None)
+        feed = self._feed
         for link in self._links.values():
-            link.send(Announce(source_up=up, reason=self._feed.trouble))
+            link.send(Announce(source_up=up, reason=feed.trouble, stream=feed.new_epoch))
 
     def _child_taken(self, stripe: Stripe, node: NodeId) -> None:
         """Take the server proxy's own word about a child: it comes before the node's report."""

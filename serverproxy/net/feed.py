@@ -52,6 +52,8 @@ class ChannelFeed:
         """The source plays."""
         self.changed_us = instance_us
         """Group time at which it came up, or went down."""
+        self.new_epoch: Stream | None = None
+        """What it carries, if it came up with other codecs than before."""
         self._why_down = "not connected yet"
         self.capture = Capture()
         """That of the daemon, where there is one."""
@@ -101,7 +103,9 @@ class ChannelFeed:
 
     def source_up(self, description: SourceDescription) -> None:
         """Conform to events.SourceSink."""
+        before = self.stream
         stream = self.numbering.begin(description)
+        self.new_epoch = stream if before is None or before.epoch != stream.epoch else None
         self._reports.clear()
         self._began = self.numbering.next
         now_us = self.now_us()
@@ -146,6 +150,7 @@ class ChannelFeed:
     def source_down(self, reason: str) -> None:
         """Conform to events.SourceSink."""
         was, self.up, self._why_down = self.up, False, reason
+        self.new_epoch = None
         if was:
             self.changed_us = self.now_us()
             self.on_source(False, reason)
