@@ -116,10 +116,8 @@ class Control:
         if not self._ids.may_claim(node, nonce) or not self._feed.go_above(newest, host):
             return False
         self._ids.claim(node, nonce)
-        if rejoin.group_key is not None and self._feed.adopt(rejoin.group_key):
-            # Who has joined this process before learns the key when it comes back.
-            for other in list(self._nodes):
-                other.close("another group key")
+        if rejoin.group_key is not None:
+            self._feed.adopt(rejoin.group_key)
         return True
 
     async def _admit(self, link: Link, node: NodeId, join: Join) -> None:
@@ -233,6 +231,7 @@ class Control:
         if link is None or arrival is None:
             return
         feed = self._feed
+        feed.keep_key()
         link.send(offer(command, arrival, feed, self._config, self._instance_us, link.local.host))
         verb = "joined" if arrival.rejoin is None else "is back"
         told = verb, link.peer, command.serve, command.slots

@@ -26,6 +26,11 @@ log = logging.getLogger(__name__)
 MOST_WHY = 900
 """Characters of a source's trouble that nodes are told: a Sentence has room for 1,000."""
 
+MOST_KEYS = 4
+"""Group keys that are good: this process's own, and the first that nodes bring from earlier ones.
+Whoever asks is given one anyway; the node of one that is not among them is taken once it is back.
+"""
+
 
 class ChannelFeed:
     """The root of both trees of one channel (`events.SourceSink`, `downlink.Upstream`)."""
@@ -33,7 +38,7 @@ class ChannelFeed:
     def __init__(self, name: str, config: ChannelConfig, *, instance_us: int) -> None:
         """Begin with sequence numbers at `instance_us`, the start of the process in Unix time."""
         self.name, self.group_key = name, secrets.token_hex(16)
-        self._keys = [self.group_key]
+        self._keys, self._key_is_kept = [self.group_key], False
         self.numbering = Numbering(first=instance_us, stripes=config.stripes)
         self.logs = [
             StripeLog(max_bytes=config.log_bytes, max_age=config.log_time)
@@ -113,16 +118,20 @@ class ChannelFeed:
         self.up, self.changed_us = True, self.now_us()
         self.on_source(True, "")
 
-    def adopt(self, group_key: str) -> bool:
-        """Go on with the key of an earlier process, so that its nodes know each other's children.
+    def adopt(self, group_key: str) -> None:
+        """Take the key of an earlier process as good too: who shows it may not be back yet.
 
-        Only the first one is taken; return whether it was. This process's own stays good.
+        Go on with the first one, so that its nodes know each other's children, but only while no
+        node has been given another (`keep_key`).
         """
-        if len(self._keys) > 1 or group_key == self.group_key:
-            return False
-        self.group_key = group_key
-        self._keys.append(group_key)
-        return True
+        if not self._key_is_kept:
+            self.group_key, self._key_is_kept = group_key, True
+        if group_key not in self._keys and len(self._keys) < MOST_KEYS:
+            self._keys.append(group_key)
+
+    def keep_key(self) -> None:
+        """Stay with the present key: a node is given it."""
+        self._key_is_kept = True
 
     def go_above(self, number: int, host: str) -> bool:
         """Go on above what a node at `host` brings from an earlier process; False: it cannot."""

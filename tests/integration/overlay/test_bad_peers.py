@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -305,17 +306,21 @@ async def test_no_false_number_makes_nodes_leave_their_parents(
 async def test_of_two_that_claim_the_same_id_the_first_has_it(
     target: Target, seconds: Callable[[float], float]
 ) -> None:
-    """And the key that its neighbours know is good from then on, beside the present one."""
     mine = returning("n7-old", target.instance - 1, 0, 0, nonce="mine")
     assert await offered_to(target, mine, seconds(20)) == "n7-old"
-    feed, stripes = target.server.channel.feed, target.node.stripes
-    assert feed.group_key == "an old key"
-    assert stripes is not None
-    await until(
-        lambda: target.node.joined and stripes.offer.group_key == "an old key",
-        seconds(20),
-        "who was here before has learnt the key",
-    )
-    assert stripes.accepts("an old key")
     theirs = returning("n7-old", target.instance - 1, 0, 0, nonce="theirs")
     assert (await offered_to(target, theirs, seconds(20))).startswith("n2-")
+
+
+async def test_nobody_who_has_joined_is_given_another_key_because_of_a_stranger(
+    target: Target, caplog: pytest.LogCaptureFixture, seconds: Callable[[float], float]
+) -> None:
+    """Nor is a control link ended: with one message a stranger would end those of all."""
+    feed = target.server.channel.feed
+    own = feed.group_key
+    caplog.set_level(logging.INFO)
+    message = returning("n7-old", target.instance - 1, 0, 0)
+    assert await offered_to(target, message, seconds(20)) == "n7-old"
+    assert feed.group_key == own
+    assert target.node.joined
+    assert not [one for one in caplog.messages if "control link" in one]

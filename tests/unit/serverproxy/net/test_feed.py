@@ -16,20 +16,27 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> ChannelFeed:
 
 def test_the_group_key_of_the_process_before_goes_on(feed: ChannelFeed) -> None:
     """Else its nodes, which know that one, would not take each other's children."""
-    own = feed.group_key
     assert not feed.accepts("before")
-    assert feed.adopt("before")
+    feed.adopt("before")
     assert feed.group_key == "before"
     assert feed.accepts("before")
-    assert feed.accepts(own), "who has joined this process already shows it"
 
 
-def test_only_one_key_is_taken_over(feed: ChannelFeed) -> None:
+def test_one_key_goes_on_and_few_others_are_good_too(feed: ChannelFeed) -> None:
+    for key in ("before", "before", "another", "third", "fourth"):
+        feed.adopt(key)
+    assert feed.group_key == "before"
+    known = [feed.accepts(key) for key in ("before", "another", "third", "fourth")]
+    assert known == [True, True, True, False]
+
+
+def test_no_key_goes_on_once_a_node_has_been_given_one(feed: ChannelFeed) -> None:
+    """That node would know none but its own. Who is not back yet is a child all the same."""
     own = feed.group_key
-    assert not feed.adopt(own)
-    assert feed.adopt("before")
-    assert not feed.adopt("another")
-    assert not feed.accepts("another")
+    feed.keep_key()
+    feed.adopt("before")
+    assert feed.group_key == own
+    assert feed.accepts("before")
 
 
 def test_why_the_source_does_not_play_and_since_when(
