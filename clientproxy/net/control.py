@@ -9,9 +9,7 @@ from typing import Protocol
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.unreachable import hangs_up, no_server_proxy, unreachable
 from common.codec import decode_from_server
-from common.errors import BadMessageError
 from common.fields import KICKED
-from common.frame import Received
 from common.ids import Address
 from common.liveness import Backoff
 from common.messages import Closed, FromNode, FromServer, Join, Leave, Offer, Refused, Rejoin
@@ -110,8 +108,8 @@ class ControlLink(Idle):
                 if await self._once():
                     backoff.reset()
                     unknown.reset()
-                now = unknown if self._gone else backoff
-                await self._pause(now.next(random.random()))  # noqa: S311 - jitter
+                pauses = unknown if self._gone else backoff
+                await self._pause(pauses.next(random.random()))  # noqa: S311 - jitter
         finally:
             if self._link is not None:
                 self._link.close()
@@ -193,13 +191,9 @@ class ControlLink(Idle):
                     self._member.kicked()
                 link.close(reason)
             case _:
-                # Nothing of the channel goes on after a Closed.
-                self._gone |= isinstance(message, Closed)
+                if isinstance(message, Closed):  # nothing of the channel goes on after it
+                    self._gone = True
                 self._member.told(message)
-
-    def frames(self, link: Link, received: Received) -> None:
-        """Conform to Handler: a control link has no frames."""
-        raise BadMessageError("frames on a control link")
 
     def lost(self, link: Link, reason: str) -> None:
         """Conform to Handler."""
@@ -223,5 +217,6 @@ class ControlLink(Idle):
         if why != self._said:
             log.warning("%s", why, extra=self._member.fields)
             self._said = why
-        self._gone &= error is not None
+        if error is None:
+            self._gone = False
         self._member.refused(error or ChannelUnavailableError(503, why, 5.0))

@@ -142,11 +142,11 @@ class Node:
         told = ("advertise", "max_children")
         anew = any(getattr(self._config, key) != getattr(config, key) for key in told)
         self._config = config
+        self.feed.keep(reorder_timeout=config.reorder_timeout, history_bytes=config.log_bytes)
         if self.stripes is not None:
             self.stripes.downlink.children.limit(hard=config.max_children is not None)
-        self.feed.keep(reorder_timeout=config.reorder_timeout, history_bytes=config.log_bytes)
-        for own in () if self.stripes is None else self.stripes.logs:
-            own.keep(max_bytes=config.log_bytes, max_age=config.log_time)
+            for own in self.stripes.logs:
+                own.keep(max_bytes=config.log_bytes, max_age=config.log_time)
         if anew:
             self._control.anew()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from clientproxy.core.ahead import Ahead
 from clientproxy.core.joining import ANSWER_WAIT
@@ -204,7 +204,8 @@ class ParentLink(Idle):
 
     def message(self, link: Link, text: bytes) -> None:
         """Conform to Handler."""
-        match decode_from_parent(text):
+        message = decode_from_parent(text)
+        match message:
             case ProbeReply() as reply:
                 self.rtt = self._loop.time() - self._began
                 self._owner.probed(self, reply, self.rtt)
@@ -226,6 +227,8 @@ class ParentLink(Idle):
             case Refused(reason=reason, sentence=sentence):
                 self.abandon()
                 self._owner.failed(self, f"{reason}: {sentence}")
+            case _:
+                assert_never(message)
 
     def frames(self, link: Link, received: Received) -> None:
         """Conform to Handler."""

@@ -14,7 +14,7 @@ from clientproxy.net.parentlinks import Membership, ParentLinks
 from clientproxy.net.parentwatch import ParentWatch
 from common.attach import ProbeReply
 from common.codec import decode_end, decode_path, decode_redirect
-from common.errors import BadMessageError
+from common.errors import BadFrameError
 from common.fields import Candidate, LostReason, ServeFrame
 from common.frame import FrameType, Heartbeat, Received, decode_resume
 from common.ids import Address, NodeId, Stripe
@@ -261,7 +261,7 @@ class Uplink:
                 log.debug("parent %s: %s", link.node, reason, extra=self.fields(link.stripe))
                 link.give_up("end")
             case _:
-                raise BadMessageError(f"frame {kind.name} from a parent")
+                raise BadFrameError(f"frame {kind.name} from a parent")
 
     def heartbeat(self, link: ParentLink, beat: Heartbeat) -> None:
         """Take the heartbeat of a parent or of a standby."""

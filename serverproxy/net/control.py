@@ -5,8 +5,6 @@ import logging
 from collections.abc import Sequence
 
 from common.codec import decode_from_node
-from common.errors import BadMessageError
-from common.frame import Received
 from common.ids import ROOT, Address, NodeId, Stripe
 from common.messages import VERSION, Announce, Clock, Closed, Join, Leave, Rejoin, Report
 from common.runtime.link import Idle, Link
@@ -291,9 +289,6 @@ class _NodeLink(Idle):
 
     def message(self, link: Link, text: bytes) -> None:
         self._control.message(link, text)
-
-    def frames(self, link: Link, received: Received) -> None:
-        raise BadMessageError("frames on a control link")
 
     def lost(self, link: Link, reason: str) -> None:
         self._control.lost(link, reason)

@@ -1,6 +1,7 @@
 """A parent or server proxy that breaks the protocol loses its node, and harms nothing else."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -70,9 +71,13 @@ ANSWERS = {
 
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_a_bad_parent_is_left_for_the_good_one(
-    join: Join, name: str, seconds: Callable[[float], float]
+    join: Join,
+    name: str,
+    seconds: Callable[[float], float],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The node was redirected there; it keeps its stream, whole, from who had it before."""
+    caplog.set_level(logging.INFO)
     async with synthetic() as server, scripted(ANSWERS[name]) as (evil, came):
         server.up()
         play = server.play()
@@ -92,6 +97,7 @@ async def test_a_bad_parent_is_left_for_the_good_one(
         await until(lambda: viewer.numbers[-1] == sent - 1, seconds(20), "the stream goes on")
         assert viewer.exact
         assert node.feed.lost == 0
+        assert name != "resume" or "(bad_frame)" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["nothing but noise", "http", "unasked: attached", "too long"])
