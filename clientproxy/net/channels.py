@@ -165,12 +165,11 @@ class JoinedChannels:
         self._leaving.spawn(node.close(), name=f"leave {channel}")
 
     async def close(self) -> None:
-        """Leave all channels and join none any more."""
-        self._ending = True
-        await self.leave_all()
+        """Leave all channels and join none any more.
 
-    async def leave_all(self) -> None:
-        """Leave all channels; return once all are left, those too that were being left already."""
+        Returns once all are left, those too that were being left already.
+        """
+        self._ending = True
         for key in list(self.nodes):
             self._leave(*key)
         await self._leaving.ended()
@@ -197,10 +196,12 @@ class FirstMessage(Idle):
                         return
                 link.refuse("unknown_channel", f"channel {request.channel} is not joined here")
             case Hello(version=version, nonce=nonce):
-                mine = any(node.nonce == nonce for node in self._channels.nodes.values())
+                nodes = self._channels.nodes.values()
+                mine = next((node for node in nodes if node.nonce == nonce), None)
                 if version != VERSION:
                     link.refuse("version", f"I speak version {VERSION} of the overlay protocol")
-                elif mine:
+                elif mine is not None:
+                    mine.dialled_at = link.local
                     link.send(HelloReply(nonce=nonce))
                     link.close()
                 else:

@@ -67,6 +67,8 @@ class Node:
         )
         self.stripes: Stripes | None = None
         """None before the first Offer."""
+        self.dialled_at: Address | None = None
+        """Where the server proxy has reached this machine, as seen from here; None: not yet."""
         self._config, self._overlay, self._tasks = config, overlay, tasks
         self._lag = LoopLag() if lag is None else lag
         self._loop = asyncio.get_running_loop()

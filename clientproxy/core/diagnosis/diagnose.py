@@ -65,7 +65,7 @@ def _channel(measured: Measured) -> str:
 
 def _well(measured: Measured) -> str:
     sample = measured.sample
-    if sample is None:
+    if sample is None or not sample.offered:
         return "The server proxy can be reached; no stream was looked at."
     needed = stream.needs(sample)
     at = "" if needed is None else f" at {rate(needed)}"

@@ -168,7 +168,7 @@ def _where_players_come(measured: Measured) -> str:
 def reachable(measured: Measured) -> Iterator[Finding]:
     """Judge whether other nodes can reach this machine: the server proxy has tried."""
     sample, running = measured.sample, measured.running
-    if sample is None or not sample.offered:
+    if sample is None or not (sample.offered or sample.reached):
         return
     listen = next((one for one in measured.ports if one.key == "listen"), None)
     if listen is None or (listen.state == "free" and listen.port in (0, sample.tested_port)):

@@ -87,7 +87,16 @@ def _jitter(times: Sequence[float]) -> float:
 
 def admission(sample: Sample) -> Iterator[Finding]:
     """Judge why this machine was not let in."""
-    if sample.full:
+    if sample.full and sample.reached:
+        yield Finding(
+            level="not measured",
+            topic="stream",
+            what=f"Channel {sample.channel} has no free slot, so the stream was not looked at.",
+            meaning="A client proxy here brings slots of its own and is let in all the same, unless"
+            " its `max_children` is less than the stripes. The doctor brings none: nobody shall"
+            " hang on a node that is about to leave.",
+        )
+    elif sample.full:
         yield Finding(
             level="problem",
             topic="channel",

@@ -73,7 +73,11 @@ class Visit:
             await self._wait(lambda: bool(self._reached), left)
 
     async def _place(self) -> Node:
-        """Ask as one who only watches; where there is no room for such, as an ordinary node."""
+        """Ask as one who only watches.
+
+        Where there is no room for such it stays outside: a node with slots would take a leaf's
+        place and feed that leaf, until it leaves a few seconds later.
+        """
         self._asked_at = self._loop.time()
         node = self._channels.join(self._channel, self._server)
         self._node = node
@@ -81,11 +85,6 @@ class Visit:
         await self._wait(
             lambda: node.stripes is not None or ready.trouble is not None, PLACE_WITHIN
         )
-        if ready.full and self._config.max_children == 0:
-            await self._channels.leave_all()
-            self._config = self._config.model_copy(update={"max_children": None})
-            self._channels.config = self._config
-            return await self._place()
         return node
 
     @property
@@ -94,8 +93,11 @@ class Visit:
 
     @property
     def _reached(self) -> Sequence[str]:
-        stripes = None if self._node is None else self._node.stripes
-        return () if stripes is None else stripes.offer.addresses
+        if (node := self._node) is None:
+            return ()
+        if node.stripes is None:  # no Offer says it
+            return () if node.dialled_at is None else (str(node.dialled_at),)
+        return node.stripes.offer.addresses
 
     async def _wait(self, condition: Callable[[], bool], within: float) -> bool:
         """Look twenty times a second; return whether the condition came to hold in time."""
@@ -149,6 +151,8 @@ class Visit:
                 channel=self._channel,
                 refused=("" if node is None else node.readiness.trouble) or "",
                 full=node is not None and node.readiness.full,
+                reached=self._reached,
+                tested_port=self._port,
             )
         feed, looks = node.feed, self._looks[self._first or 0 :]
         first, last = (looks[0], looks[-1]) if looks else (_NEVER, _NEVER)

@@ -102,7 +102,8 @@ async def test_the_visitor_takes_no_children(join: Join, seconds: Callable[[floa
         play.cancel()
 
 
-async def test_where_only_a_node_with_slots_finds_a_place_it_comes_as_one(join: Join) -> None:
+async def test_in_a_full_channel_it_takes_nobodys_place(join: Join) -> None:
+    """With slots it took a leaf's, and fed that leaf until it left."""
     async with synthetic(repair_slots=0) as server:
         server.up()
         play = server.play()
@@ -110,10 +111,16 @@ async def test_where_only_a_node_with_slots_finds_a_place_it_comes_as_one(join: 
         await join(server, max_children=0)
         measured = await examined(server.address)
         play.cancel()
+        diagnosis = diagnose(measured)
+        assert (server.channel.joins["ok"], server.channel.joins["full"]) == (2, 1)
         assert measured.sample is not None
-        assert measured.sample.offered
-        assert diagnose(measured).exit_code == 0
-        assert server.channel.joins["full"] == 1
+        assert not measured.sample.offered
+        assert measured.sample.reached == (f"127.0.0.1:{measured.sample.tested_port}",)
+        assert diagnosis.exit_code == 0
+        said = {one.topic: one.what for one in diagnosis.findings}
+        assert said["stream"] == "Channel cam has no free slot, so the stream was not looked at."
+        assert "reaches this machine" in said["reachable"]
+        assert "upload" not in said
 
 
 async def test_it_waits_for_a_dial_back_that_is_late(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,6 +242,15 @@ def test_a_full_channel_says_that_being_reached_would_help() -> None:
     assert "reachable" not in {one.topic for one in diagnosis.findings}
 
 
+def test_a_full_channel_that_would_take_a_node_with_slots_is_no_problem() -> None:
+    reached = ("192.0.2.1:7855",)
+    sample = Sample(channel="cam", refused="no", full=True, reached=reached, tested_port=7855)
+    diagnosis = of(sample=sample)
+    assert diagnosis.verdict == "The server proxy can be reached; no stream was looked at."
+    assert "no free slot" in said(diagnosis, "stream", "not measured").what
+    assert "192.0.2.1:7855" in said(diagnosis, "reachable", "ok").what
+
+
 def test_a_refusal_of_another_kind_is_told_in_its_own_words() -> None:
     diagnosis = of(sample=Sample(channel="cam", refused="sent away by the operator"))
     assert diagnosis.verdict == "No place in channel cam: sent away by the operator."
