@@ -7,7 +7,8 @@ Rules
    player sees one stream; payload, marker and payload type are never touched.
 2. After a jump the sequence number goes on by one. After a restart the timestamp goes on by the
    difference of the capture times; after a pause that is played from before its end, all tracks
-   are shifted by one span of time.
+   are shifted by one span of time. Another server process has another clock: where the capture
+   times do not fit the time that has passed here, that counts, and the same step for all tracks.
 3. Every track has a line from NTP time to RTP timestamp; the lines of all tracks mean the same
    instant. They are the source's own where it has reported; until then they follow capture times.
    What changes their origin moves all of them by one shift, so that the first one stays.
@@ -29,6 +30,9 @@ _SEQS = 1 << 16
 _STAMPS = 1 << 32
 _SECOND = 1_000_000
 _HALF = 1 << 31
+_WAITED_US = 2 * _SECOND
+"""How much less than between two captures may pass between the packets' coming here: the first one
+may have waited behind a gap (`reorder_timeout`)."""
 _NTP_OF_UNIX = 2_208_988_800
 """Seconds from the epoch of NTP to that of Unix (RFC 3550, 4)."""
 
@@ -57,6 +61,8 @@ class _Stream:
 
     rate: int
     latest: Packet | None = None
+    latest_at: float = 0.0
+    """Seconds of the caller's clock."""
     source: int = 0
     """SSRC of the source's packets."""
     ssrc: int = 0
@@ -92,6 +98,8 @@ class Playout:
         self._reports: Mapping[int, SenderReport] = {}
         self._stale: dict[int, SenderReport] = {}
         self._ntp_shift = 0
+        self._step_us = 0
+        """By how much the clock of the capture times went forward with the newest restart."""
         self._from_source = False
         self._cname = cname
 
@@ -104,17 +112,20 @@ class Playout:
         """Take the source's newest report of each track; to be called before anything else."""
         self._reports = reports
 
-    def start(self, backlog: Sequence[Packet]) -> tuple[list[Outgoing], dict[int, Start]]:
+    def start(
+        self, backlog: Sequence[Packet], now: float
+    ) -> tuple[list[Outgoing], dict[int, Start]]:
         """Begin, or go on after a pause; return what to send and the numbers it starts with.
 
-        The numbers are left out altogether unless every track has a packet in `backlog`.
+        The numbers are left out altogether unless every track has a packet in `backlog`. `now` is
+        in seconds, here and for `push`.
         """
         self._resume(backlog)
-        out = self.push(backlog)
+        out = self.push(backlog, now)
         firsts = {item.track: item.payload for item in reversed(out) if not item.rtcp}
         return out, self._starts(firsts) if len(firsts) == len(self._streams) else {}
 
-    def push(self, batch: Iterable[Packet]) -> list[Outgoing]:
+    def push(self, batch: Iterable[Packet], now: float) -> list[Outgoing]:
         """Take packets in order; return what to send, in order."""
         out: list[Outgoing] = []
         for packet in batch:
@@ -124,7 +135,7 @@ class Playout:
                 continue
             seq, stamp, source = _NUMBERS.unpack_from(payload)
             if stream.jumped or source != stream.source:
-                self._join(stream, packet, (seq, stamp, source))
+                self._join(stream, packet, now, (seq, stamp, source))
             if stream.seq_shift or stream.stamp_shift or source != stream.ssrc:
                 seq = (seq + stream.seq_shift) % _SEQS
                 stamp = (stamp + stream.stamp_shift) % _STAMPS
@@ -133,7 +144,7 @@ class Playout:
             if stream.latest is None:
                 self._begin(packet.track, stream, packet)
                 out.append(self._report(packet.track, stream, packet))
-            stream.latest = packet
+            stream.latest, stream.latest_at = packet, now
             stream.packets += 1
             stream.octets += len(payload) - rtp.HEADER_BYTES
             out.append(Outgoing(packet.track, False, payload, packet))
@@ -143,6 +154,7 @@ class Playout:
         """Expect other numbers, and other reports, from the next packet of each track on."""
         self._stale = dict(self._reports)
         self._from_source = False
+        self._step_us = 0
         for stream in self._streams.values():
             stream.jumped = stream.restarted = True
 
@@ -183,7 +195,9 @@ class Playout:
             stream.jumped = True
             stream.stamp_shift += stream.ticks(late_us)
 
-    def _join(self, stream: _Stream, packet: Packet, numbers: tuple[int, int, int]) -> None:
+    def _join(
+        self, stream: _Stream, packet: Packet, now: float, numbers: tuple[int, int, int]
+    ) -> None:
         """Make the next packet of a track follow the one before, or begin with it."""
         seq, stamp, source = numbers
         if stream.latest is None:
@@ -191,11 +205,23 @@ class Playout:
         else:
             stream.seq_shift = (stream.seq + 1 - seq) % _SEQS
             if stream.restarted or source != stream.source:
-                elapsed = stream.ticks(packet.capture_us - stream.latest.capture_us)
+                captured_us = packet.capture_us - stream.latest.capture_us
+                elapsed = stream.ticks(self._elapsed_us(stream, captured_us, now))
                 stream.stamp_shift = (stream.stamp + max(1, elapsed) - stamp) % _STAMPS
                 self._from_source = False
         stream.source = source
         stream.jumped = stream.restarted = False
+
+    def _elapsed_us(self, stream: _Stream, captured_us: int, now: float) -> int:
+        """Return the time between two captures, by the clock here if theirs was stepped."""
+        passed_us = round((now - stream.latest_at) * _SECOND)
+        others = [one for one in self._streams.values() if one is not stream and one.latest]
+        is_first = all(one.restarted for one in others)
+        # Those that follow keep to what the first one found, or sound and picture would part.
+        most_us = passed_us + (_WAITED_US if is_first else 2 * _WAITED_US)
+        if not 0 <= captured_us - self._step_us <= most_us:
+            self._step_us = captured_us - passed_us
+        return captured_us - self._step_us
 
     def _begin(self, track: int, stream: _Stream, packet: Packet) -> None:
         """Give a track its line."""

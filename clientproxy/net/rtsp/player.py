@@ -127,7 +127,7 @@ class Player:
         self._playout.add_tracks(tracks)
         backlog = feed.add_viewer(self)
         self._playout.note_reports(feed.sender_reports)
-        items, starts = self._playout.start(backlog)
+        items, starts = self._playout.start(backlog, now)
         has_video = any(track.kind == "video" for track in tracks)
         self._outbox.start(items, needs_keyframe=has_video)
         self._next_report = now + REPORT_INTERVAL
@@ -174,7 +174,7 @@ class Player:
         """Take packets of the feed (Viewer)."""
         if self._playout is not None and self._feed is not None and self.playing:
             self._playout.note_reports(self._feed.sender_reports)
-            self._put(self._playout.push(batch))
+            self._put(self._playout.push(batch, self._owner.clock()))
 
     def source_restarted(self) -> None:
         """Make what follows continuous (Viewer)."""
