@@ -168,6 +168,8 @@ class Dialogue:
         if player is None:
             player = self._sessions.create(target, self._wire)
             player.peer, player.tunnelled = Address(*self._ends.peer[:2]), self._tunnelled
+        elif not player.wire.open:
+            player.wire = self._wire  # its own is gone: what is interleaved goes over this one
         delivery = player.session.choose(track.index, offers, self._taken_channels(player))
         transport = self._connect(player, track.index, delivery)
         player.session.setup(track.index, delivery)

@@ -119,6 +119,21 @@ async def test_a_way_that_cannot_be_made_leaves_the_one_that_was_set_up(
         assert [frame.channel for frame in await talk.wait_frames(2)] == [1, 0]
 
 
+async def test_a_session_that_outlives_its_connection_is_set_up_anew_on_another(
+    stage: Stage,
+) -> None:
+    """What is interleaved goes where it was asked for."""
+    async with Talk(stage.address) as talk, UdpEnd() as udp:
+        reply = await talk.ask("SETUP", "/cam/trackID=0", udp.transport)
+    await until(lambda: stage.server.stats.connections == 0)
+    async with Talk(stage.address) as talk:
+        session = f"Session: {reply.session}"
+        assert (await talk.ask("SETUP", "/cam/trackID=0", TCP01, session)).status == 200
+        assert (await talk.ask("PLAY", "/cam/", session)).status == 200
+        stage.feed.play([stage.packet(VIDEO, 0, keyframe=True)])
+        assert [frame.channel for frame in await talk.wait_frames(2)] == [1, 0]
+
+
 async def test_a_session_whose_first_track_has_no_way_is_none(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
