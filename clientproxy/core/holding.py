@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clientproxy.core.ahead import Leaps
-from clientproxy.core.arrivals import check_numbers, missing, most_missing
+from clientproxy.core.arrivals import MAX_JUMP, check_numbers, missing, most_missing
 from common.frame import FrameType, Packet, Received
 from common.ids import Stripe
 from common.stripelog import StripeLog
@@ -60,16 +60,19 @@ class Holding:
         `begins` is the first number of the present server process. Raises BadFrameError for numbers
         that cannot be.
         """
+        newest, packets = self.log.newest or 0, received.packets
+        known = max(newest, head, begins)
+        near = packets and packets[-1].seq <= known + MAX_JUMP
         check_numbers(
-            received.packets,
+            packets,
             self._stripe,
             stripes=self._stripes,
-            known=max(self.newest, head, begins),
-            jump=self._jump(group_time_us),
+            known=known,
+            jump=MAX_JUMP if near else self._jump(group_time_us),
             group_time_us=group_time_us,
         )
-        held = self.newest or head
-        new = self.log.append(received.packets, received.frames)
+        held = newest or head
+        new = self.log.append(packets, received.frames)
         if new:
             self._leaps.rose(held, new[-1].seq, group_time_us)
             self.stats.received += len(new)
