@@ -115,6 +115,8 @@ class Offer(Message, frozen=True, tag="Offer"):
     """Of `redirect`: whom a saturated parent names."""
     delete_policy: DeletePolicyName = "grandfather"
     """Of `redirect`: where the children of a node go that leaves or dies."""
+    logs_from: U64 = 0
+    """Its logs shall reach back to here, if that is before `start`; 0: they need not."""
 
 
 class AttachedReport(Message, frozen=True, tag="Attached"):

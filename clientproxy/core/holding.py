@@ -48,9 +48,11 @@ class Holding:
         """Newest sequence number that is held, 0 before the first."""
         return self.log.newest or 0
 
-    def wanted(self, head: int) -> int:
-        """Return the first sequence number that is lacking."""
-        return head if self.log.newest is None else self.log.newest + 1
+    def wanted(self, head: int, logs_from: int = 0) -> int:
+        """Return the first number that is lacking; the log begins at `logs_from`, if not 0."""
+        if self.log.newest is not None:
+            return self.log.newest + 1
+        return min(head, logs_from or head)
 
     def take(
         self, received: Received, *, head: int, begins: int, group_time_us: int

@@ -39,7 +39,7 @@ class Reorder:
 
     __slots__ = (
         "_begins", "_begun", "_capacity", "_held", "_held_bytes", "_marks", "_order", "_stripes",
-        "_timeout", "head", "stats",
+        "_timeout", "_wanted", "head", "stats",
     )  # fmt: skip
 
     def __init__(
@@ -56,7 +56,8 @@ class Reorder:
         The packets of each of the `stripes` come in order. Without `begun` nothing leaves until
         `begin` or the end of a wait.
         """
-        self.head = head
+        self.head = self._wanted = head
+        """`_wanted`: where the merge begins; older packets are for the log alone."""
         self._begun = begun
         self.stats = ReorderStats()
         self._timeout, self._capacity = timeout, capacity_bytes
@@ -94,7 +95,7 @@ class Reorder:
                     out.append(waiting)
                     head += 1
             elif seq < head or seq in held:
-                self.stats.late += 1
+                self.stats.late += seq >= self._wanted
             else:
                 held[seq] = (packet, now)
                 heappush(order, seq)
@@ -130,7 +131,7 @@ class Reorder:
         """
         for seq in [seq for seq in self._held if seq < head]:
             self._held_bytes -= len(self._held.pop(seq)[0].payload)
-        self.head = max(self.head, head)
+        self.head = self._wanted = max(self.head, head)
         self._pass_over()
         return self._run() if self._begun else []
 

@@ -138,7 +138,7 @@ class Stripes:
 
     def wanted(self, stripe: Stripe) -> int:
         """Conform to uplink.Membership."""
-        return self._held[stripe].wanted(self._feed.head)
+        return self._held[stripe].wanted(self._feed.head, self.offer.logs_from)
 
     def attach_request(
         self, stripe: Stripe, *, orphan: bool, visited: tuple[str, ...], active: bool = True

@@ -23,6 +23,8 @@ from serverproxy.core.numbering import Numbering
 
 log = logging.getLogger(__name__)
 
+COMING_BACK = 5.0
+"""Seconds after the start within which the nodes of an earlier process come back."""
 MOST_WHY = 900
 """Characters of a source's trouble that nodes are told: a Sentence has room for 1,000."""
 
@@ -52,7 +54,8 @@ class ChannelFeed:
             policy=add_policy(policy, secrets.randbelow),
         )
         self.downlink = Downlink(self.logs, children, self, repair_grace=config.repair_grace)
-        self._began = self.numbering.next
+        self._began = self._first = self.numbering.next
+        self._instance_us = instance_us
         self.up = False
         """The source plays."""
         self.changed_us = instance_us
@@ -80,12 +83,21 @@ class ChannelFeed:
         """First sequence number for a newcomer: the last keyframe that is still held."""
         keyframe = self.numbering.keyframe
         floor = max(one.floor for one in self.logs)
-        if keyframe and keyframe >= floor:
+        if keyframe >= max(floor, self._began):
             return keyframe
-        if not keyframe:
-            # Nothing from before the source began anew: its numbers jump there.
+        if keyframe < self._began:
+            # Nothing from before the source, or the numbers, began anew: they jump there.
             return max(floor, self._began)
         return max(floor, min(one.since_capture(self.now_us() - 2_000_000) for one in self.logs))
+
+    @property
+    def logs_from(self) -> int:
+        """Where a newcomer's logs shall begin, for those who may come under it; 0: at `start`.
+
+        Who comes back from an earlier process lacks all that this one has sent, its marks too.
+        """
+        young = self.now_us() - self._instance_us < COMING_BACK * 1e6
+        return self._first if young else 0
 
     @property
     def reports(self) -> tuple[TrackReport, ...]:
@@ -140,8 +152,8 @@ class ChannelFeed:
             return False
         if self.numbering.next != before:
             log.info("numbers on from %d", self.numbering.next, extra={"channel": self.name})
-            if not self.numbering.keyframe:
-                self._began = self.numbering.next
+            # Who joins now may come under who has come back, and has nothing from in between.
+            self._began = self._first = self.numbering.next
             if self.stream is not None:
                 self._append(self.numbering.marks(encode_body(self.stream), self.now_us()))
         return True

@@ -53,4 +53,5 @@ def offer(
         join=config.join,
         add_policy=config.add_policy,
         delete_policy=config.delete_policy,
+        logs_from=feed.logs_from,
     )

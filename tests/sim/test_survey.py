@@ -18,6 +18,7 @@ def test_another_parent_is_seen_when_it_is_there_and_not_at_the_next_look() -> N
         world.run(0.01)  # just after a look: the next one is far away
         world.kill(name)
         world.run(3.0 - 0.01)
+    world.run(8.0)  # those who look for another standby again after a while have one by then
     recoveries = world.finish().recoveries
     assert world.survey.moves - looked >= len(recoveries) >= 3
     assert sorted(recoveries)[len(recoveries) // 2] < 0.1

@@ -99,7 +99,8 @@ async def test_both_daemons_capture_what_comes_and_goes(
         own = {f"10.{stripe}.{name}" for stripe in (0, 1)}
         received = {one.number for ends, ps in found.items() if ends[1] in own for one in ps}
         in_order = sorted(received, key=lambda one: (one - source[0].number) & 0xFFFF)
-        assert [payloads[one] for one in in_order] == SENT[first:]
+        # Its logs reach further back than what it plays: others may come under it.
+        assert [payloads[one] for one in in_order[-len(delivered) :]] == SENT[first:]
         relayed += sum(len(ps) for ends, ps in found.items() if ends[0] in own)
         assert all(own & set(ends) for ends in found)
     assert relayed

@@ -56,8 +56,10 @@ def test_what_lacks_is_behind_the_newest_and_at_first_at_the_head_of_the_merge(
     held: Holding,
 ) -> None:
     assert held.wanted(HEAD) == HEAD
+    assert held.wanted(HEAD, HEAD - 10) == HEAD - 10, "the log shall reach back further"
+    assert held.wanted(HEAD, HEAD + 10) == HEAD
     take(held, 1001)
-    assert held.wanted(HEAD) == 1002
+    assert held.wanted(HEAD) == held.wanted(HEAD, HEAD - 10) == 1002
 
 
 def test_what_a_parent_has_not_is_a_hole(held: Holding) -> None:

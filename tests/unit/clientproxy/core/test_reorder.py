@@ -39,6 +39,18 @@ def test_the_packets_themselves_leave() -> None:
     assert merge(head=5).push([sent], now=0.0) == [sent]
 
 
+def test_what_comes_before_the_beginning_is_for_the_log_alone_and_not_late() -> None:
+    one = merge(head=10)
+    assert numbers(one.push(packets(7, 8, 9, 10), now=0.0)) == [10]
+    assert one.stats.late == 0
+    assert numbers(one.push(packets(10, 11), now=0.0)) == [11]
+    assert one.stats.late == 1
+    one = merge(head=10)
+    one.skip_to(20)
+    assert numbers(one.push(packets(15, 20), now=0.0)) == [20]
+    assert one.stats.late == 0
+
+
 def test_two_stripes_are_merged_by_number() -> None:
     one = merge(head=0)
     assert numbers(one.push(packets(0, 2, 4), now=0.0)) == [0]

@@ -2,16 +2,25 @@
 
 import pytest
 
+from common.fields import Track
 from serverproxy.config import ChannelConfig
-from serverproxy.net.feed import ChannelFeed
+from serverproxy.core.events import SourceDescription, SourcePacket
+from serverproxy.net.feed import COMING_BACK, ChannelFeed
 from tests.support.noted import Clock
+
+BEGAN = 1_000_000
+"""Start of the process, and its first sequence number; behind it are the marks of two stripes."""
+
+
+def keyframe(timestamp: int = 0) -> SourcePacket:
+    return SourcePacket(0, False, b"\x80\x60\0\0" + timestamp.to_bytes(4) + b"ssrc\x65key")
 
 
 @pytest.fixture
 def feed(monkeypatch: pytest.MonkeyPatch) -> ChannelFeed:
     Clock(monkeypatch)
     config = ChannelConfig.model_validate({"source": "rtsp://127.0.0.1/none"})
-    return ChannelFeed("cam", config, instance_us=1_000_000)
+    return ChannelFeed("cam", config, instance_us=BEGAN)
 
 
 def test_the_group_key_of_the_process_before_goes_on(feed: ChannelFeed) -> None:
@@ -54,3 +63,26 @@ def test_why_the_source_does_not_play_and_since_when(
     assert feed.trouble == "no route (since 02:00:00 UTC)"
     feed.source_down("x" * 5000)
     assert len(feed.trouble) <= 1000
+
+
+def test_the_logs_of_newcomers_reach_back_to_the_first_packet_while_others_come_back(
+    feed: ChannelFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes back under a newcomer lacks the marks, and all that came before the keyframe."""
+    feed.source_up(SourceDescription("v=0", (Track(0, "video", "H264", 90_000, 96),)))
+    feed.source_packets([keyframe()])
+    assert (feed.start, feed.logs_from) == (BEGAN + 2, BEGAN)
+    monkeypatch.setattr(feed, "now_us", lambda: BEGAN + int(COMING_BACK * 1e6))
+    assert (feed.start, feed.logs_from) == (BEGAN + 2, 0), "all are back: it begins at once"
+
+
+def test_nobody_begins_before_numbers_that_an_earlier_process_has_used(feed: ChannelFeed) -> None:
+    """Who has come back has nothing from in between, and would be the newcomer's parent."""
+    feed.source_up(SourceDescription("v=0", (Track(0, "video", "H264", 90_000, 96),)))
+    feed.source_packets([keyframe()])
+    assert feed.go_above(2 * BEGAN, "192.0.2.1")
+    above = feed.numbering.next - 2
+    assert above > 2 * BEGAN
+    assert (feed.start, feed.logs_from) == (above, above)
+    feed.source_packets([keyframe(9000)])
+    assert (feed.start, feed.logs_from) == (above + 2, above)
