@@ -68,6 +68,11 @@ def codecs(names: Sequence[str]) -> str:
     return "+".join(map(codec, names))
 
 
+def serving(stripe: int | None, slots: int) -> str:
+    """Return what a node serves: "serves stripe 0, 3 slots", or "serves no stripe"."""
+    return "serves no stripe" if stripe is None else f"serves stripe {stripe}, {slots} slots"
+
+
 def escaped_json(document: str) -> str:
     """Return a JSON document that means the same and steers no terminal."""
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

@@ -98,7 +98,9 @@ def lines(status: Status, width: int, height: int | None) -> list[Line]:
         mine = [one for one in status.sessions if _watches(one, channel, status.server)]
         found += [
             Line(""),
-            *shortened([[line] for line in _channel(channel, mine, width)], room, MORE),
+            *shortened(
+                [[line] for line in _channel(channel, mine, status.server, width)], room, MORE
+            ),
         ]
     return fitted(found, width, height)
 
@@ -111,9 +113,12 @@ def _watches(session: Session, channel: Channel, server: str | None) -> bool:
     )
 
 
-def _channel(channel: Channel, sessions: Sequence[Session], width: int) -> list[Line]:
+def _channel(
+    channel: Channel, sessions: Sequence[Session], server: str | None, width: int
+) -> list[Line]:
     tone: Tone = "good" if channel.verdict.blame == "nobody" else "bad"
-    found = wrapped(f"{channel.channel}: {channel.verdict.sentence}", width, tone)
+    name = channel.channel if channel.server == server else f"{channel.server}/{channel.channel}"
+    found = wrapped(f"{name}: {channel.verdict.sentence}", width, tone)
     if channel.node is None:
         return found
     head, *body = table(_STRIPES, [_stripe(channel, n) for n in range(len(channel.parents))], width)

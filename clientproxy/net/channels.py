@@ -19,9 +19,8 @@ from common.fields import STAYS_AWAY
 from common.ids import SERVER_PORT, Address
 from common.messages import VERSION, Hello, HelloReply
 from common.runtime.capture import Capture
-from common.runtime.keys import LOG_KEYS, follow, tell
+from common.runtime.keys import follow, take
 from common.runtime.link import Idle, Link
-from common.runtime.log import configure
 from common.runtime.metrics import LoopLag
 from common.runtime.tasks import Tasks
 
@@ -81,9 +80,7 @@ class JoinedChannels:
     def reload(self) -> None:
         """Read the configuration again and follow it. Raises ConfigError: nothing has changed."""
         self.config, by_effect = follow(self.config, self.config.reload())
-        if LOG_KEYS.intersection(by_effect.get("now", ())):
-            configure(self.config.log_level, self.config.log_format)
-        tell(by_effect)
+        take(by_effect, self.config.log_level, self.config.log_format)
         if not by_effect:
             log.info("reloaded: nothing has changed")
         for node in self.nodes.values():

@@ -294,5 +294,5 @@ class MergedFeed:
         if change == "same codecs":
             self._viewers.tell(lambda viewer: viewer.source_restarted())
         elif change == "other codecs":
-            log.info("the source has other codecs now", extra=self.fields)
-            self._viewers.end("the source has other codecs now")
+            log.info("the source has other codecs, or another format, now", extra=self.fields)
+            self._viewers.end("the source has other codecs, or another format, now")

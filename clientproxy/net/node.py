@@ -38,6 +38,7 @@ from common.messages import (
 )
 from common.runtime.metrics import LoopLag
 from common.runtime.tasks import Tasks
+from common.words import serving
 
 log = logging.getLogger(__name__)
 
@@ -224,8 +225,8 @@ class Node:
         """
         old = self.stripes
         verb = "joined" if old is None else "taken anew"
-        told = verb, self.server, offer.serve, offer.slots
-        log.info("%s by server proxy %s: serves stripe %s, %d slots", *told, extra=self.feed.fields)
+        told = verb, self.server, serving(offer.serve, offer.slots)
+        log.info("%s by server proxy %s: %s", *told, extra=self.feed.fields)
         if old is not None:
             self._tasks.spawn(old.close("restarted"), name="old stripes", fields=self.fields)
         if old is None or old.offer.instance != offer.instance:

@@ -28,6 +28,7 @@ from common.messages import VERSION, AttachedReport, ChildLost, Offer, ParentLos
 from common.runtime.downlink import Downlink
 from common.runtime.pcap import Flow
 from common.runtime.tasks import Tasks
+from common.words import serving
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Stripes:
         self.downlink.children.slots = slots
         if changed:
             fields = {"channel": self._channel, "node": self.offer.node}
-            log.info("serves stripe %s from now on, %d slots", serve, slots, extra=fields)
+            log.info("%s, from now on", serving(serve, slots), extra=fields)
             self.uplink.serving(ServeFrame(serve, slots, self.offer.addresses))
 
     def tick(self, seconds: float) -> None:

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from common.runtime.config import Settings
+from common.runtime.log import LogFormat, LogLevel, configure
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,17 @@ def follow(old: M, new: M, *, apart: Sequence[str] = ()) -> Followed[M]:
     }
     kept = {key: getattr(old, key) for key in by_effect.get("restart", ())}
     return Followed(new.model_copy(update=kept), by_effect)
+
+
+def take(by_effect: ByEffect, level: LogLevel, style: LogFormat) -> None:
+    """Log what a reload has done, and go on logging as it says; that it does is logged too."""
+    anew = LOG_KEYS.intersection(by_effect.get("now", ()))
+    quieter = logging.getLevelNamesMapping()[level.upper()] > logging.getLogger().level
+    if anew and not quieter:
+        configure(level, style)
+    tell(by_effect)
+    if anew and quieter:
+        configure(level, style)
 
 
 def tell(by_effect: Mapping[OnReload, Sequence[str]], **fields: str) -> None:

@@ -9,6 +9,7 @@ from common.ids import ROOT, Address, NodeId, Stripe
 from common.messages import VERSION, Announce, Clock, Closed, Join, Leave, Rejoin, Report
 from common.runtime.link import Idle, Link
 from common.runtime.tasks import Tasks
+from common.words import serving
 from serverproxy.config import ChannelConfig
 from serverproxy.core.chronicle import Chronicle, Kind
 from serverproxy.core.identity import NodeIds, tag_of
@@ -232,8 +233,8 @@ class Control:
         feed.keep_key()
         link.send(offer(command, arrival, feed, self._config, self._instance_us, link.local.host))
         verb = "joined" if arrival.rejoin is None else "is back"
-        told = verb, link.peer, command.serve, command.slots
-        log.info("%s from %s: serves stripe %s, %d slots", *told, extra=link.fields)
+        told = verb, link.peer, serving(command.serve, command.slots)
+        log.info("%s from %s: %s", *told, extra=link.fields)
         if not feed.up:
             link.send(Announce(source_up=False, reason=feed.trouble))
         kind: Kind = "joined" if arrival.rejoin is None else "back"

@@ -15,8 +15,7 @@ from typing import TypeVar
 
 from common.errors import ConfigError
 from common.runtime.capture import Capture
-from common.runtime.keys import LOG_KEYS, ByEffect, changes, follow, tell
-from common.runtime.log import configure
+from common.runtime.keys import ByEffect, changes, follow, take, tell
 from common.runtime.metrics import LoopLag
 from common.runtime.tasks import Tasks
 from serverproxy.config import ChannelConfig, ServerConfig
@@ -73,9 +72,7 @@ class ServedChannels:
         old, new = self.config, self.config.reload()
         steps = list(self._steps(old.channels, new.channels))
         self.config, by_effect = follow(old, new, apart=("channels",))
-        if LOG_KEYS.intersection(by_effect.get("now", ())):
-            configure(new.log_level, new.log_format)
-        tell(by_effect)
+        take(by_effect, new.log_level, new.log_format)
         for step in steps:
             step()
         if not steps and not by_effect:

@@ -12,11 +12,12 @@ import pytest
 from clientproxy.core.events import ChannelUnavailableError
 from clientproxy.net.node import Node
 from common.ids import Address
+from common.runtime import keys
 from common.runtime.daemon import Stop
 from common.runtime.tasks import Tasks
 from serverproxy.app import ServerProxy
 from serverproxy.config import ServerConfig, load
-from serverproxy.net import served
+from serverproxy.net.served import ServedChannels
 from tests.support.logs import held
 from tests.support.overlay import InProcessNode, Watcher, until
 
@@ -229,7 +230,7 @@ async def test_a_bad_file_changes_nothing_and_all_its_faults_are_logged(
 async def test_what_needs_a_restart_is_named_each_time(
     file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served, "configure", lambda *_: None)  # it would take caplog away
+    monkeypatch.setattr(keys, "configure", lambda *_: None)  # it would take caplog away
     caplog.set_level(logging.INFO)
     async with running(file, {"a": ""}) as one:
         ports = one.server.overlay, one.server.http
@@ -248,7 +249,7 @@ async def test_what_needs_a_restart_is_named_each_time(
 async def test_what_an_operator_closes_is_no_reload(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     config = ServerConfig.model_validate({"channels": {"a": {"source": "testcard:"}}})
-    channels = served.ServedChannels(config, Tasks())
+    channels = ServedChannels(config, Tasks())
     channels.close_one("a")
     assert not channels.by_name
     lines = [record.getMessage() for record in caplog.records]

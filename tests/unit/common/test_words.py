@@ -61,3 +61,8 @@ def test_json_steers_no_terminal_and_means_the_same() -> None:
     assert found.isprintable()
     assert json.loads(found) == evil
     assert "Küche" in found
+
+
+def test_who_has_no_slots_serves_no_stripe() -> None:
+    assert words.serving(0, 3) == "serves stripe 0, 3 slots"
+    assert words.serving(None, 0) == "serves no stripe"

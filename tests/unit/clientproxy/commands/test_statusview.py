@@ -67,6 +67,13 @@ def test_players_stand_below_the_channel_that_they_watch() -> None:
     assert "HTTP tunnel" in found[-1]
 
 
+def test_one_name_at_two_server_proxies_is_told_apart() -> None:
+    other = msgspec.structs.replace(CAM, server="attic:7854")
+    found = texts(msgspec.structs.replace(STATUS, channels=[CAM, other]))
+    heads = [text.partition(": ")[0] for text in found if text.endswith("in time.")]
+    assert heads == ["cam", "attic:7854/cam"]
+
+
 def test_no_channel_and_no_server() -> None:
     status = msgspec.structs.replace(STATUS, server=None, channels=[], sessions=[])
     found = texts(status)

@@ -87,7 +87,7 @@ def test_all_are_told_of_other_codecs(feed: MergedFeed) -> None:
     bad, good = Watcher("ended"), Watcher()
     watch(feed, bad, good)
     feed.take([epoch(1, OTHER)])
-    assert good.told == ["ended: the source has other codecs now"]
+    assert good.told == ["ended: the source has other codecs, or another format, now"]
     assert feed.viewers == 0
 
 

@@ -1,12 +1,15 @@
 """What changes when a configuration is read again."""
 
+import io
 import logging
 from typing import Annotated
 
 import pytest
 
+from common.runtime import keys, log
 from common.runtime.config import Settings
-from common.runtime.keys import Key, changes, follow, tell
+from common.runtime.keys import Key, changes, follow, take, tell
+from common.runtime.log import LogLevel
 
 
 class Part(Settings):
@@ -49,3 +52,20 @@ def test_each_effect_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
         ("WARNING", "reloaded: c: needs a restart"),
     ]
     assert {vars(one)["channel"] for one in caplog.records} == {"cam"}
+
+
+@pytest.mark.parametrize(("before", "after"), [("info", "error"), ("error", "info")])
+def test_another_level_of_the_log_is_told_by_the_one_that_says_more(
+    before: LogLevel, after: LogLevel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, lines = logging.getLogger(), io.StringIO()
+    kept, level = root.handlers[:], root.level
+    monkeypatch.setattr(keys, "configure", lambda to, style: log.configure(to, style, lines))
+    try:
+        log.configure(before, "text", lines)
+        take({"now": ["log_level"]}, after, "text")
+        assert "reloaded: log_level: counts at once" in lines.getvalue()
+        assert root.level == getattr(logging, after.upper())
+    finally:
+        root.handlers[:], root.level = kept, level
+        logging.captureWarnings(capture=False)
