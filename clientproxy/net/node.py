@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import Mapping
 
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 
 TICK = 0.05
 REPORT_EVERY = 2.0
+UNREACHED_AFTER = 6.0
+"""Seconds after which a node that the server proxy has not reached says so: it dials for 5 s."""
 
 
 class Node:
@@ -75,6 +78,8 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self._control = ControlLink(channel, server, self)
         self._said_slow = False
+        self._unreached_at = math.inf
+        """When it is to be said if the server proxy has not reached this node by then."""
         self.readiness = Readiness(server, self._control, self.feed)
 
     async def run(self) -> None:
@@ -100,6 +105,8 @@ class Node:
             return False
         stripes.uplink.search.served(now, answers=self._control.answers(now))
         self._tick_links(stripes, now, seconds)
+        if now >= self._unreached_at:
+            self._look_whether_reached(stripes)
         slow = stripes.uplink.watch.downlink_slow
         # That its own network is slow cannot wait: its children are behind too.
         due = (report_due or slow > self._said_slow) and self._control.up
@@ -205,13 +212,7 @@ class Node:
         self.readiness.offered(stripes)
         clock = offer.clock
         self.feed.clock.exchange(clock.sent_us, clock.received_us, clock.replied_us, now_us)
-        if not offer.addresses:
-            log.warning(
-                "the server proxy cannot reach overlay port %d: this node passes nothing on; "
-                "open the port, or say with `advertise` where it can be reached",
-                self._overlay.port,
-                extra=self.feed.fields,
-            )
+        self._unreached_at = self._loop.time() + UNREACHED_AFTER
         stripes.serving(offer.serve, offer.slots)
         for one in offer.parents:
             stripes.uplink.candidates(Stripe(one.stripe), one.candidates, 1.0)
@@ -235,6 +236,16 @@ class Node:
             self.feed.begin(offer.start, offer.stream, reports, stripes=offer.stripes)
         self.stripes = Stripes(offer, self.server, self._config, self.feed, self._reported)
         return self.stripes
+
+    def _look_whether_reached(self, stripes: Stripes) -> None:
+        self._unreached_at = math.inf
+        if not stripes.offer.addresses:
+            log.warning(
+                "the server proxy cannot reach overlay port %d: this node passes nothing on; "
+                "open the port, or say with `advertise` where it can be reached",
+                self._overlay.port,
+                extra=self.feed.fields,
+            )
 
     def told(self, message: FromServer) -> None:
         """Conform to control.Member."""

@@ -65,15 +65,21 @@ async def test_nodes_that_leave_cost_nobody_a_packet(
 
 
 async def test_nodes_that_nobody_can_reach_are_leaves_and_get_everything(
-    join: Join, caplog: pytest.LogCaptureFixture, seconds: Callable[[float], float]
+    join: Join,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: Callable[[float], float],
 ) -> None:
     """A wrong `advertise`, and a user who passes nothing on."""
+    monkeypatch.setattr("clientproxy.net.node.UNREACHED_AFTER", 0.2)
     async with synthetic(children_per_stripe=2) as server:
         server.up()
         play = server.play()
         with caplog.at_level(logging.WARNING):
             _, deaf = await join(server, advertise=("127.0.0.1:1",))
-        assert "cannot reach" in caplog.text
+            await until(
+                lambda: "cannot reach overlay port" in caplog.text, seconds(5), "it says so"
+            )
         _, idle = await join(server, max_children=0)
         _, other = await join(server)
         viewers = [Viewer(node) for node in (deaf, idle, other)]
