@@ -12,6 +12,7 @@ from common.runtime.link import Idle, connect_any
 from common.runtime.listener import Listener
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import until
+from tests.support.ports import free_port
 from tests.support.synthetic import Viewer, synthetic
 
 
@@ -28,8 +29,7 @@ def silent() -> Iterator[Address]:
 
 
 def refusing() -> Address:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return Address("127.0.0.1", taken.getsockname()[1])
+    return Address("127.0.0.1", free_port())
 
 
 async def test_the_next_address_is_tried_beside_one_that_does_not_answer(silent: Address) -> None:

@@ -18,6 +18,7 @@ from common.ids import ROOT, Address, NodeId, Stripe
 from common.messages import VERSION, Candidates, Redirect
 from tests.integration.overlay.conftest import Join
 from tests.support.overlay import InProcessNode, running_server, until
+from tests.support.ports import free_port
 from tests.support.synthetic import Viewer, synthetic
 
 
@@ -103,8 +104,7 @@ async def test_a_player_is_not_told_that_there_was_no_such_channel_some_time_ago
 async def test_a_server_proxy_that_comes_late_serves_who_asks_again(
     seconds: Callable[[float], float],
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     host = away(Address("127.0.0.1", port), join_timeout=1.0)
     try:
         began = asyncio.get_running_loop().time()
@@ -169,8 +169,7 @@ async def test_what_the_server_proxy_says_to_a_node_that_is_closed_starts_nothin
 async def test_players_that_wait_while_all_is_closed_are_told(
     seconds: Callable[[float], float],
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     host = away(Address("127.0.0.1", port), join_timeout=0.5)
     waiting = asyncio.gather(*(open_channel(host, "cam") for _ in range(3)))
     await asyncio.sleep(0.1)
