@@ -92,10 +92,8 @@ def _of_parents(condition: Condition) -> Verdict | None:
         if one.is_late:
             others = [*condition.stripes[:stripe], *condition.stripes[stripe + 1 :]]
             in_time = others and all(other.comes_in_time for other in others)
-            late = f"stripe {stripe} comes {one.behind:.1f} s late"
-            return Verdict(
-                "parent", f"It is {name}: {late}{', the others in time' if in_time else ''}."
-            )
+            late = f"It is {name}: stripe {stripe} comes {one.behind:.1f} s late"
+            return Verdict("parent", f"{late}, the others in time." if in_time else f"{late}.")
     return None
 
 
