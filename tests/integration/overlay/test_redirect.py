@@ -12,6 +12,7 @@ from clientproxy.net.node import Node
 from common.fields import AddPolicyName, Candidate, DeletePolicyName
 from common.ids import ROOT, NodeId, Stripe
 from common.runtime.childfeed import ChildFeed
+from serverproxy.net import control
 from tests.integration.overlay.conftest import Join
 from tests.support.cable import Cable
 from tests.support.overlay import InProcessNode, until
@@ -27,6 +28,12 @@ ADD: list[AddPolicyName] = [
     "smart_bandwidth",
 ]
 DELETE: list[DeletePolicyName] = ["root", "root_all", "grandfather", "grandfather_all"]
+
+
+@pytest.fixture(autouse=True)
+def reached_before_the_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each newcomer say its slots when it asks: a parent compares them once, at Attach."""
+    monkeypatch.setattr(control, "DIAL_BACK_WAIT", 5.0)
 
 
 @dataclass
