@@ -52,7 +52,7 @@ class Holding:
         """Return the first number that is lacking; the log begins at `logs_from`, if not 0."""
         if self.log.newest is not None:
             return self.log.newest + 1
-        return min(head, logs_from or head)
+        return max(self.log.floor, min(head, logs_from or head))
 
     def take(
         self, received: Received, *, head: int, begins: int, group_time_us: int

@@ -219,6 +219,8 @@ class Playout:
         is_first = all(one.restarted for one in others)
         # Those that follow keep to what the first one found, or sound and picture would part.
         most_us = passed_us + (_WAITED_US if is_first else 2 * _WAITED_US)
+        if not stream.restarted:
+            self._step_us = 0  # another SSRC in the midst of a stream: the clock is the same
         if not 0 <= captured_us - self._step_us <= most_us:
             self._step_us = captured_us - passed_us
         return captured_us - self._step_us

@@ -139,7 +139,10 @@ class Stripes:
 
     def wanted(self, stripe: Stripe) -> int:
         """Conform to uplink.Membership."""
-        return self._held[stripe].wanted(self._feed.head, self.offer.logs_from)
+        head = self._feed.head
+        # Once the merge goes on, what is older only keeps live packets waiting behind it.
+        logs_from = self.offer.logs_from if head <= self.offer.start else 0
+        return self._held[stripe].wanted(head, logs_from)
 
     def attach_request(
         self, stripe: Stripe, *, orphan: bool, visited: tuple[str, ...], active: bool = True

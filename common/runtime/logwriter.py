@@ -40,12 +40,12 @@ class LogWriter(logging.StreamHandler[TextIO]):
     def write_behind(self) -> None:
         """Leave the writing to a thread from now on; not where the stream is no open file."""
         if self._lines is None:
-            with contextlib.suppress(OSError, ValueError):
-                number = self.stream.fileno()
-                self._lines = queue.SimpleQueue()
+            with contextlib.suppress(OSError, ValueError, RuntimeError):  # or no thread is left
+                lines, number = queue.SimpleQueue[str](), self.stream.fileno()
                 threading.Thread(
-                    target=self._write, args=(self._lines, number), name="log", daemon=True
+                    target=self._write, args=(lines, number), name="log", daemon=True
                 ).start()
+                self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or let it wait."""

@@ -30,16 +30,28 @@ MAX_SENTENCE = 240
 
 def notify(*assignments: str) -> bool:
     """Send assignments such as `READY=1`; return whether they went or there is nobody to tell."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
+    if not os.environ.get("NOTIFY_SOCKET"):
         return True
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
-        try:
-            sock.sendto("\n".join(assignments).encode(), _address(path))
-        except OSError as error:
-            log.debug("the service manager was not told %s: %s", assignments[0], error)
-            return False
+    try:
+        with _socket() as sock:
+            return _tell(sock, *assignments)
+    except OSError as error:  # no file is left for a socket
+        log.debug("the service manager was not told %s: %s", assignments[0], error)
+        return False
+
+
+def _socket() -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    return sock
+
+
+def _tell(sock: socket.socket, *assignments: str) -> bool:
+    try:
+        sock.sendto("\n".join(assignments).encode(), _address(os.environ["NOTIFY_SOCKET"]))
+    except OSError as error:
+        log.debug("the service manager was not told %s: %s", assignments[0], error)
+        return False
     return True
 
 
@@ -72,17 +84,18 @@ async def keep_informed(
     """
     if not os.environ.get("NOTIFY_SOCKET"):
         return
-    if not notify("READY=1"):
-        log.warning("the service manager could not be told that the daemon is ready")
     pause, said, watchdog, beat = _pause(), "", _watchdog(), -1
-    while True:
-        news, before = status(sentence()), beat
-        beat = before + 1 if beats is None else beats()
-        runs = watchdog and beat != before
-        assignments = ([news] if news != said else []) + (["WATCHDOG=1"] if runs else [])
-        if assignments and notify(*assignments):
-            said = news
-        await asyncio.sleep(pause)
+    with _socket() as sock:  # kept: a daemon with no file left is none that hangs
+        if not _tell(sock, "READY=1"):
+            log.warning("the service manager could not be told that the daemon is ready")
+        while True:
+            news, before = status(sentence()), beat
+            beat = before + 1 if beats is None else beats()
+            runs = watchdog and beat != before
+            assignments = ([news] if news != said else []) + (["WATCHDOG=1"] if runs else [])
+            if assignments and _tell(sock, *assignments):
+                said = news
+            await asyncio.sleep(pause)
 
 
 def _watchdog() -> float:

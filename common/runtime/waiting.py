@@ -34,7 +34,11 @@ def begin(call: Callable[[], T]) -> "Future[T]":
         with suppress(InvalidStateError):  # nobody waits any more
             end()
 
-    threading.Thread(target=work, daemon=True).start()
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    except BaseException:
+        _room.release()
+        raise
     return done
 
 

@@ -23,7 +23,7 @@ class DialBacks:
     """The dial-backs of one channel, so many at once as `core.turns` says.
 
     As many wait as nodes have a link; those whose dial hangs are at most those that begin within
-    `DIAL_BACK_IN_ALL`: 320.
+    `DIAL_BACK_IN_ALL`: 1,280.
     """
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from common.frame import FLAG_RTCP, Packet, encode
 from common.ids import ROOT, NodeId, Stripe
 from common.policies import add_policy
 from common.runtime.capture import Capture
+from common.runtime.childfeed import BURST_BYTES
 from common.runtime.downlink import Downlink
 from common.runtime.pcap import SOURCE, Flow
 from common.stripelog import StripeLog
@@ -23,7 +24,7 @@ from serverproxy.core.numbering import Numbering
 
 log = logging.getLogger(__name__)
 
-COMING_BACK = 5.0
+COMING_BACK = 2.0
 """Seconds after the start within which the nodes of an earlier process come back."""
 MOST_WHY = 900
 """Characters of a source's trouble that nodes are told: a Sentence has room for 1,000."""
@@ -97,7 +98,9 @@ class ChannelFeed:
         Who comes back from an earlier process lacks all that this one has sent, its marks too.
         """
         young = self.now_us() - self._instance_us < COMING_BACK * 1e6
-        return self._first if young else 0
+        # So much is given at once; for more than that its player would wait.
+        short = max(one.size_bytes for one in self.logs) <= BURST_BYTES
+        return self._first if young and short else 0
 
     @property
     def reports(self) -> tuple[TrackReport, ...]:

@@ -97,3 +97,4 @@ def test_a_leap_is_known_until_what_is_held_is_forgotten(held: Holding, how: str
     held.begin_anew(1003)
     assert not held.leapt(1003)
     assert (held.newest, held.log.floor) == (0, 1003)
+    assert held.wanted(1003, logs_from=900) == 1003, "what was before is not asked for again"

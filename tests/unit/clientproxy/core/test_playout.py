@@ -255,6 +255,18 @@ def test_a_clock_that_was_stepped_between_two_server_processes_is_not_seen(step:
     assert sent(out, 1).stamps == [2000 + 960, 2000 + 960 + round(48_000 * 4.03)]
 
 
+def test_a_step_of_the_clock_is_taken_out_once() -> None:
+    """Another SSRC, later and in the midst of the stream, is no restart."""
+    play = playout(VIDEO)
+    out, _ = start(play, [Source(VIDEO, 10, 1000, 7).packet(0, 0)], now=0.0)
+    play.source_restarted()
+    after = Source(VIDEO, 5, 0, 70)
+    out += push(play, [after.packet(0, 1.0, late=-1.5)], now=1.0)
+    out += push(play, [after.packet(1, 2.0, late=-1.5)], now=2.0)
+    out += push(play, [Source(VIDEO, 900, 0, 71).packet(0, 2.04, late=-1.5)], now=2.04)
+    assert sent(out, 0).stamps == [1000, 91_000, 181_000, 181_000 + 3600]
+
+
 def test_a_packet_that_waited_behind_a_gap_makes_no_step_of_the_clock() -> None:
     play = playout(VIDEO)
     out, _ = start(play, [Source(VIDEO, 10, 1000, 7).packet(0, 0)], now=2.0)

@@ -21,6 +21,7 @@ from common.runtime.tasks import Tasks
 S0 = Stripe(0)
 P = NodeId("p")
 BEGINS = 1000
+SERVER = Address("127.0.0.1", 7854)
 
 
 class Node:
@@ -47,10 +48,21 @@ class Node:
             addresses=("n:7855",),
             clock=Clock(sent_us=0, received_us=0, replied_us=0),
         )
-        server = Address("127.0.0.1", 7854)
-        self.stripes = Stripes(offer, server, config, self.feed, self.told.append)
+        self.stripes = Stripes(offer, SERVER, config, self.feed, self.told.append)
         packets = [Packet(BEGINS + n, 0, 0, 0, b"") for n in range(5)]
         self.stripes.take(S0, Received(packets, [encode(one) for one in packets], []), parent=P)
+
+
+async def test_a_log_reaches_further_back_than_the_merge_until_that_goes_on() -> None:
+    """Later the packets from before would only keep live ones waiting behind them."""
+    node = Node()
+    offer = msgspec.structs.replace(node.stripes.offer, stripes=2, logs_from=BEGINS - 100)
+    node.feed.begin(BEGINS, None, {}, stripes=2)
+    config = ClientConfig.model_validate({"server": "127.0.0.1:7854"})
+    newcomer = Stripes(offer, SERVER, config, node.feed, node.told.append)
+    assert newcomer.wanted(Stripe(1)) == BEGINS - 100
+    assert node.feed.skip_to(BEGINS + 50)
+    assert newcomer.wanted(Stripe(1)) == BEGINS + 50
 
 
 async def test_a_node_asks_for_what_comes_behind_the_last_number_that_it_holds() -> None:

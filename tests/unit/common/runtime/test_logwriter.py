@@ -1,8 +1,10 @@
 """A log that nobody reads, in a process of its own: a thread that hangs is none of pytest's."""
 
+import logging
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from common.runtime.daemon import GRACE
-from common.runtime.logwriter import MOST_WAITING
+from common.runtime.logwriter import MOST_WAITING, LogWriter
 
 ROOT = Path(__file__).parents[4]
 DAEMON = """
@@ -29,6 +31,12 @@ LINES_BEYOND = 12_000
 """What no pipe holds, with what may wait."""
 
 Daemon = subprocess.Popen[str]
+
+HANGS = """
+    time.sleep(600)
+from common.runtime import logwriter
+daemon.GRACE, logwriter.WRITTEN_WITHIN = 0.3, 600.0
+"""
 
 
 @pytest.fixture
@@ -77,7 +85,7 @@ def test_a_log_that_nobody_reads_stops_neither_the_daemon_nor_its_end(
 
 
 def test_an_end_that_hangs_is_cut_short_though_nobody_reads_why(daemons: list[Daemon]) -> None:
-    daemon = _begin(daemons, FLOOD + "    time.sleep(600)\ndaemon.GRACE = 0.3\n")
+    daemon = _begin(daemons, FLOOD + HANGS)
     assert _heard(daemon) == "goes on"
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(timeout=60) == 1
@@ -160,3 +168,18 @@ def test_a_reader_that_has_gone_stops_nobody(daemons: list[Daemon]) -> None:
     assert _heard(daemon) == "goes on"
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(timeout=60) == 0
+
+
+def test_where_no_thread_is_to_be_had_lines_are_written_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with (tmp_path / "log").open("w") as file:
+        writer = LogWriter(file)
+        writer.write_behind()
+        writer.emit(logging.makeLogRecord({"msg": "still here"}))
+        writer.close()
+    assert (tmp_path / "log").read_text() == "still here\n"

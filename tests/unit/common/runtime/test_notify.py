@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 
 from common.runtime import notify
 from common.runtime.notify import MAX_SENTENCE, keep_informed, reloading, status
+from common.runtime.tasks import Tasks
 from tests.support.processes import Process, end_all
 from tests.support.service_manager import ServiceManager
 
@@ -248,6 +250,26 @@ async def test_a_service_manager_that_is_gone_is_logged_not_raised(
     assert not notify.notify("READY=1")
     await _for_a_moment(keep_informed(lambda: "well"))
     assert "could not be told that the daemon is ready" in caplog.text
+
+
+async def test_a_daemon_without_a_file_left_goes_on_saying_that_it_runs(
+    systemd: ServiceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systemd would kill it for its silence, with all who watch; and its end is told to nobody."""
+
+    def none_left(*_: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setenv("WATCHDOG_USEC", "60000")
+    tasks = Tasks()
+    tasks.spawn(keep_informed(lambda: "well"), name="service manager")
+    await asyncio.sleep(0)
+    systemd.expect("WATCHDOG=1")
+    monkeypatch.setattr(socket, "socket", none_left)
+    assert not notify.notify("STOPPING=1")
+    for _ in range(3):
+        assert await asyncio.to_thread(systemd.expect, "WATCHDOG=1", 20.0) == "WATCHDOG=1"
+    await tasks.close()
 
 
 async def _for_a_moment(work: Coroutine[object, object, None]) -> None:

@@ -23,3 +23,17 @@ def test_calls_that_hang_are_so_many_and_no_more() -> None:
     over.set()
     assert all(one.result(60) for one in hanging if one.exception(60) is None)
     assert wait(lambda: 7, 60) == 7
+
+
+def test_a_call_for_which_there_is_no_thread_takes_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as while_none_is_left:
+        while_none_is_left.setattr(threading.Thread, "start", refused)
+        for _ in range(MAX_CALLS + 1):
+            with pytest.raises(RuntimeError):
+                begin(lambda: 7)
+    assert wait(lambda: 7, 60) == 7

@@ -1,8 +1,17 @@
 """Whom the server proxy dials back next."""
 
-from serverproxy.core.turns import MAX_AT_ONCE, MAX_AT_ONE_HOST, MAX_HANGING, Turn, Turns
+import pytest
 
-MANY = 4 * MAX_AT_ONCE
+from serverproxy.core import turns as module
+from serverproxy.core.turns import MAX_AT_ONE_HOST, MAX_HANGING, Turn, Turns
+
+AT_ONCE = 2 * MAX_AT_ONE_HOST
+MANY = 4 * AT_ONCE
+
+
+@pytest.fixture(autouse=True)
+def as_many_as_two_hosts_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_AT_ONCE", AT_ONCE)
 
 
 def waiting(turns: Turns, host: str, count: int = 1) -> list[Turn]:
@@ -17,7 +26,7 @@ def test_only_so_many_are_dialled_at_once_and_each_end_lets_another_begin() -> N
     for host in "abcd":
         waiting(turns, host, MANY)
     due = turns.due()
-    assert len(due) == MAX_AT_ONCE
+    assert len(due) == AT_ONCE
     assert turns.due() == []
     turns.end(due[0])
     assert len(turns.due()) == 1
@@ -63,7 +72,7 @@ def test_who_hangs_gives_its_place_to_others_but_to_no_more_of_its_host() -> Non
     for host in "ab":
         waiting(turns, host, MANY)
     hanging = turns.due()
-    assert len(hanging) == MAX_AT_ONCE
+    assert len(hanging) == AT_ONCE
     for turn in hanging:
         turns.hangs(turn)
     assert turns.due() == []

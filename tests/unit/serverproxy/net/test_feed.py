@@ -3,6 +3,7 @@
 import pytest
 
 from common.fields import Track
+from common.runtime.childfeed import BURST_BYTES
 from serverproxy.config import ChannelConfig
 from serverproxy.core.events import SourceDescription, SourcePacket
 from serverproxy.net.feed import COMING_BACK, ChannelFeed
@@ -12,8 +13,9 @@ BEGAN = 1_000_000
 """Start of the process, and its first sequence number; behind it are the marks of two stripes."""
 
 
-def keyframe(timestamp: int = 0) -> SourcePacket:
-    return SourcePacket(0, False, b"\x80\x60\0\0" + timestamp.to_bytes(4) + b"ssrc\x65key")
+def keyframe(timestamp: int = 0, size: int = 20) -> SourcePacket:
+    header = b"\x80\x60\0\0" + timestamp.to_bytes(4) + b"ssrc"
+    return SourcePacket(0, False, (header + b"\x65key").ljust(size, b"\0"))
 
 
 @pytest.fixture
@@ -74,6 +76,18 @@ def test_the_logs_of_newcomers_reach_back_to_the_first_packet_while_others_come_
     assert (feed.start, feed.logs_from) == (BEGAN + 2, BEGAN)
     monkeypatch.setattr(feed, "now_us", lambda: BEGAN + int(COMING_BACK * 1e6))
     assert (feed.start, feed.logs_from) == (BEGAN + 2, 0), "all are back: it begins at once"
+
+
+def test_the_logs_of_newcomers_reach_back_no_further_than_is_given_at_once(
+    feed: ChannelFeed,
+) -> None:
+    """What is paced would keep their players waiting."""
+    feed.source_up(SourceDescription("v=0", (Track(0, "video", "H264", 90_000, 96),)))
+    feed.source_packets([keyframe()])
+    assert feed.logs_from == BEGAN
+    while max(own.size_bytes for own in feed.logs) <= BURST_BYTES:
+        feed.source_packets([keyframe(size=60_000)])
+    assert feed.logs_from == 0
 
 
 def test_nobody_begins_before_numbers_that_an_earlier_process_has_used(feed: ChannelFeed) -> None:
