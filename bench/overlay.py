@@ -12,7 +12,7 @@ of CSV with a header. The same arguments give the same figures. `crowd`: a flash
 join within one second. `joins`: the server proxy's part alone, for very many nodes. `matrix`:
 SpreadIt's add and delete policies against our own way in, as CSV and as pictures. `sweep`: what
 size, depth, loss, distance and failures at one moment cost, as CSV and as a picture.
-A thousand nodes take 400 to 600 microseconds of a core for each second of each node.
+A thousand nodes take 300 to 500 microseconds of a core for each second of each node.
 """
 
 import argparse
