@@ -6,6 +6,7 @@ import pytest
 
 from common.ids import Address
 from common.runtime.tasks import Tasks
+from serverproxy.core.turns import MAX_AT_ONCE, MAX_AT_ONE_HOST
 from serverproxy.net import dialback
 from serverproxy.net.dialback import MAX_DIALLED, DialBacks, dial_back, within
 
@@ -39,16 +40,16 @@ async def test_silent_addresses_are_dialled_no_longer_than_one_deadline(
     assert await dial_back(HONEST, "nonce") == tuple(HONEST)
 
 
-@pytest.mark.parametrize("host", ["stranger", "other"])
+@pytest.mark.parametrize("hosts", [1, MAX_AT_ONCE // MAX_AT_ONE_HOST])
 async def test_who_keeps_silent_keeps_nobody_waiting(
-    monkeypatch: pytest.MonkeyPatch, dialled: list[Address], host: str
+    monkeypatch: pytest.MonkeyPatch, dialled: list[Address], hosts: int
 ) -> None:
-    """With two such hosts all places are taken until it is seen that the dials hang."""
+    """With so many such hosts all places are taken until it is seen that the dials hang."""
     monkeypatch.setattr(dialback, "DIAL_BACK_IN_ALL", 1000.0)
     monkeypatch.setattr(dialback, "SOON", 0.01)
     dialbacks, tasks = DialBacks(), Tasks()
     for number in range(DEAD):
-        stranger = ("stranger", host)[number % 2]
+        stranger = f"stranger {number % hosts}"
         tasks.spawn(dialbacks.dial(ADDRESSES, "nonce", stranger), name="dead")
     await asyncio.sleep(0)
     at_first = len(dialled)
